@@ -25,6 +25,18 @@ let package = Package(
     targets: [
         .target(name: "CShims", path: "CShims"),
         .target(name: "DeviceMapper", dependencies: ["CShims", system], swiftSettings: strict),
+        .target(name: "BlockDevices", dependencies: ["CShims", "DeviceMapper", system], swiftSettings: strict),
+        .target(
+            name: "Filesystems", dependencies: ["BlockDevices", "CShims", "DeviceMapper", system],
+            swiftSettings: strict),
         .testTarget(name: "DeviceMapperTests", dependencies: ["DeviceMapper"], swiftSettings: strict),
+        .testTarget(
+            name: "BlockDevicesTests", dependencies: ["BlockDevices", "DeviceMapper", system], swiftSettings: strict),
+        .testTarget(
+            name: "FilesystemsTests", dependencies: ["BlockDevices", "Filesystems", "DeviceMapper", system],
+            swiftSettings: strict),
+        .testTarget(
+            name: "KernelTests", dependencies: ["BlockDevices", "Filesystems", "DeviceMapper", system],
+            swiftSettings: strict),
     ]
 )

@@ -2,6 +2,9 @@
 #ifndef CSHIMS_H
 #define CSHIMS_H
 
+#include "block.h"
 #include "device_mapper.h"
+#include "ioctl.h"
+#include "loop.h"
 
 #endif
