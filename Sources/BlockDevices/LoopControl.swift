@@ -1,27 +1,48 @@
 internal import CShims
+internal import Glibc
 internal import SystemPackage
 
 /// The kernel's `/dev/loop-control`, which hands out loop devices.
 struct LoopControl: ~Copyable {
     static let path: FilePath = "/dev/loop-control"
+    /// Major 10, minor 237: fixed for ever in the kernel's list of device numbers.
+    private static let number: dev_t = 10 << 8 | 237
 
     private let descriptor: FileDescriptor
 
     /// Opens the control node; opening it makes the kernel load its module.
     init() throws(BlockDeviceError) {
         do {
-            descriptor = try FileDescriptor.open(Self.path, .readWrite, options: .closeOnExec)
+            descriptor = try Self.open()
         } catch {
-            let errno = (error as? Errno) ?? .ioError
-            switch errno {
+            switch error {
             case .noSuchFileOrDirectory, .noSuchAddressOrDevice, .operationNotSupportedByDevice:
                 throw BlockDeviceError(
-                    .noLoopDevices, "open", Self.path, errno: errno,
+                    .noLoopDevices, "open", Self.path, errno: error,
                     detail: "this kernel has no loop devices: load the module with “modprobe loop”, and in a container "
                         + "pass the node in")
             default:
-                throw BlockDeviceError("open", Self.path, errno)
+                throw BlockDeviceError("open", Self.path, error)
             }
+        }
+    }
+
+    private static func open() throws(Errno) -> FileDescriptor {
+        do {
+            return try FileDescriptor.open(path, .readWrite, options: .closeOnExec)
+        } catch {
+            guard error as? Errno == .noSuchFileOrDirectory else { throw (error as? Errno) ?? .ioError }
+        }
+        // Nobody has made the node by which the module is loaded: no udevd, or a /dev of its own in a container.
+        guard unsafe path.withPlatformString({ unsafe mknod($0, S_IFCHR | 0o600, number) }) == 0 else {
+            throw .noSuchFileOrDirectory
+        }
+        do {
+            return try FileDescriptor.open(path, .readWrite, options: .closeOnExec)
+        } catch {
+            // A node without a driver would only mislead others.
+            _ = unsafe path.withPlatformString { unsafe unlink($0) }
+            throw (error as? Errno) ?? .ioError
         }
     }
 

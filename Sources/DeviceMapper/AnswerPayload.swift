@@ -1,0 +1,146 @@
+/// The variable part of an answer: records that point at each other with byte offsets.
+///
+/// The interface has three origins for such an offset: in the lists of devices and of targets it counts from the record
+/// it stands in, in a table's status from the first record, in a table that is loaded from the record again. Nothing
+/// here trusts an offset; what points outside throws ``DeviceMapperError/Code/malformedAnswer``.
+struct AnswerPayload {
+    let bytes: [UInt8]
+
+    private func number<Number: FixedWidthInteger>(
+        _ type: Number.Type, at offset: Int
+    ) throws(DeviceMapperError) -> Number {
+        let width = Number.bitWidth / 8
+        guard offset >= 0, offset <= bytes.count, bytes.count - offset >= width else { throw Self.malformed(offset) }
+        // The interface's numbers are in the byte order of the machine.
+        return unsafe bytes.withUnsafeBytes { unsafe $0.loadUnaligned(fromByteOffset: offset, as: Number.self) }
+    }
+
+    private func text(at offset: Int) throws(DeviceMapperError) -> [UInt8] {
+        guard offset >= 0, offset < bytes.count, let end = bytes[offset...].firstIndex(of: 0) else {
+            throw Self.malformed(offset)
+        }
+        return Array(bytes[offset..<end])
+    }
+
+    private static func malformed(_ offset: Int) -> DeviceMapperError {
+        DeviceMapperError(.malformedAnswer, detail: "the kernel's answer points outside itself, at byte \(offset)")
+    }
+
+    private static func alignedUp(_ offset: Int) -> Int { (offset + 7) & ~7 }
+
+    /// Reads `struct dm_name_list` records.
+    ///
+    /// - Parameter version: The version of the kernel's interface: event numbers follow the name since 4.38, uuids
+    ///   since 4.45 when they are asked for.
+    func devices(version: InterfaceVersion) throws(DeviceMapperError) -> [DeviceListEntry] {
+        var entries: [DeviceListEntry] = []
+        var offset = 0
+        while true {
+            let encoded = try number(UInt64.self, at: offset)
+            // An empty list is one record without a device.
+            if encoded == 0 { return entries }
+            let next = Int(try number(UInt32.self, at: offset + 8))
+            let name = try text(at: offset + 12)
+            var entry = DeviceListEntry(
+                name: DeviceName(kernelBytes: name), number: DeviceNumber(encoded: encoded), eventNumber: nil, uuid: nil
+            )
+            if version.minor >= 38 {
+                let events = Self.alignedUp(offset + 12 + name.count + 1)
+                entry.eventNumber = try number(UInt32.self, at: events)
+                let hasUUID: UInt32 = 1
+                if version.minor >= 45, try number(UInt32.self, at: events + 4) & hasUUID != 0 {
+                    entry.uuid = DeviceUUID(kernelBytes: try text(at: Self.alignedUp(events + 8)))
+                }
+            }
+            entries.append(entry)
+            if next == 0 { return entries }
+            offset += next
+        }
+    }
+
+    /// Reads `struct dm_target_versions` records.
+    func targetVersions() throws(DeviceMapperError) -> [TargetVersion] {
+        var versions: [TargetVersion] = []
+        var offset = 0
+        while true {
+            let next = Int(try number(UInt32.self, at: offset))
+            let version = InterfaceVersion(
+                major: try number(UInt32.self, at: offset + 4), minor: try number(UInt32.self, at: offset + 8),
+                patch: try number(UInt32.self, at: offset + 12))
+            versions.append(
+                TargetVersion(name: String(decoding: try text(at: offset + 16), as: UTF8.self), version: version))
+            if next == 0 { return versions }
+            offset += next
+        }
+    }
+
+    /// Reads `struct dm_target_deps`.
+    func dependencies() throws(DeviceMapperError) -> [DeviceNumber] {
+        let count = try number(UInt32.self, at: 0)
+        var devices: [DeviceNumber] = []
+        for index in 0..<Int(count) {
+            devices.append(DeviceNumber(encoded: try number(UInt64.self, at: 8 + 8 * index)))
+        }
+        return devices
+    }
+
+    /// Reads `count` records of `struct dm_target_spec`, each followed by its text.
+    func targets(count: UInt32) throws(DeviceMapperError) -> [TargetLine] {
+        var lines: [TargetLine] = []
+        var offset = 0
+        for index in 0..<count {
+            let type = try text(at: offset + 24).prefix(16)
+            lines.append(
+                TargetLine(
+                    start: Sectors(try number(UInt64.self, at: offset)),
+                    length: Sectors(try number(UInt64.self, at: offset + 8)),
+                    type: String(decoding: type, as: UTF8.self),
+                    text: String(decoding: try text(at: offset + 40), as: UTF8.self)))
+            if index + 1 == count { break }
+            let next = Int(try number(UInt32.self, at: offset + 20))
+            guard next > offset else { throw Self.malformed(next) }
+            offset = next
+        }
+        return lines
+    }
+
+    /// Reads the text that a target answered a message with.
+    func text() throws(DeviceMapperError) -> String {
+        String(decoding: try text(at: 0), as: UTF8.self)
+    }
+}
+
+/// A device in the list of devices.
+public struct DeviceListEntry: Hashable, Sendable {
+    /// The name.
+    public let name: DeviceName
+    /// The device number.
+    public let number: DeviceNumber
+    /// The number of the device's last event; `nil` before interface 4.38.
+    public internal(set) var eventNumber: UInt32?
+    /// The DM uuid; `nil` when the device has none, and always before interface 4.45.
+    public internal(set) var uuid: DeviceUUID?
+}
+
+/// A target that the kernel has, and its version.
+public struct TargetVersion: Hashable, Sendable {
+    /// The target's name in a mapping table.
+    public let name: String
+    /// The version of the target.
+    public let version: InterfaceVersion
+}
+
+/// One line of a table or of a status, as the kernel words it.
+public struct TargetLine: Hashable, Sendable, CustomStringConvertible {
+    /// The first sector that the target maps.
+    public let start: Sectors
+    /// How many sectors it maps.
+    public let length: Sectors
+    /// The target's name.
+    public let type: String
+    /// Its parameters, or its status.
+    public let text: String
+
+    /// The line as dmsetup prints it.
+    public var description: String { "\(start) \(length) \(type) \(text)" }
+}

@@ -1,0 +1,110 @@
+extension Control {
+    /// Loads a table that the next resume makes active.
+    ///
+    /// The corresponding ioctl is `DM_TABLE_LOAD`.
+    ///
+    /// - Throws: ``DeviceMapperError`` with the kernel's reason when a target does not accept its parameters.
+    public func loadTable(_ table: MappingTable, into device: DeviceReference) throws(DeviceMapperError) {
+        var request = ControlRequest(.loadTable, device)
+        if table.isReadOnly { request.flags.insert(.readOnly) }
+        if table.holdsSecrets { request.flags.insert(.secureData) }
+        request.targetCount = UInt32(clamping: table.entries.count)
+        request.payload = table.encoded
+        try perform(request)
+    }
+
+    /// Drops a table that was loaded and not made active.
+    ///
+    /// The corresponding ioctl is `DM_TABLE_CLEAR`.
+    public func clearTable(of device: DeviceReference) throws(DeviceMapperError) {
+        try perform(ControlRequest(.clearTable, device))
+    }
+
+    /// The devices that a table uses.
+    ///
+    /// The corresponding ioctl is `DM_TABLE_DEPS`.
+    ///
+    /// - Parameters:
+    ///   - device: The device.
+    ///   - inactive: Asks about the table that was loaded and is not active yet.
+    public func dependencies(
+        of device: DeviceReference, inactive: Bool = false
+    ) throws(DeviceMapperError) -> [DeviceNumber] {
+        let request = ControlRequest(.tableDependencies, device, flags: inactive ? .queryInactive : [])
+        return try perform(request) { _, payload throws(DeviceMapperError) in try payload().dependencies() }
+    }
+
+    /// The table of a device, as the kernel words it.
+    ///
+    /// The corresponding ioctl is `DM_TABLE_STATUS` with `DM_STATUS_TABLE_FLAG`.
+    ///
+    /// - Parameters:
+    ///   - device: The device.
+    ///   - inactive: Asks for the table that was loaded and is not active yet.
+    public func table(
+        of device: DeviceReference, inactive: Bool = false
+    ) throws(DeviceMapperError) -> MappingTable {
+        // The answer may hold keys: the kernel wipes its copy of the request, and so do we.
+        var request = ControlRequest(.tableStatus, device, flags: [.statusTable, .noFlush, .secureData])
+        if inactive { request.flags.insert(.queryInactive) }
+        return try perform(request) { header, payload throws(DeviceMapperError) in
+            if inactive, !header.flags.contains(.inactivePresent) { return MappingTable([]) }
+            let lines = try payload().targets(count: header.targetCount)
+            return MappingTable(lines.map(TableEntry.init), isReadOnly: header.flags.contains(.readOnly))
+        }
+    }
+
+    /// The status of each target of a device.
+    ///
+    /// The corresponding ioctl is `DM_TABLE_STATUS`.
+    ///
+    /// - Parameters:
+    ///   - device: The device.
+    ///   - flushing: Lets a thin pool commit its metadata first, so that the figures are exact. That is three flushes
+    ///     of its devices; without it nothing is written (`DM_NOFLUSH_FLAG`).
+    public func status(
+        of device: DeviceReference, flushing: Bool = false
+    ) throws(DeviceMapperError) -> [TargetLine] {
+        let request = ControlRequest(.tableStatus, device, flags: flushing ? [] : .noFlush)
+        return try perform(request) { header, payload throws(DeviceMapperError) in
+            try payload().targets(count: header.targetCount)
+        }
+    }
+
+    /// Waits until the number of the device's last event is another than `eventNumber`.
+    ///
+    /// The corresponding ioctl is `DM_DEV_WAIT`; it cannot be given a deadline, see ``EventWatcher`` for that.
+    public func waitForEvent(
+        of device: DeviceReference, after eventNumber: UInt32
+    ) throws(DeviceMapperError) -> DeviceInformation {
+        var request = ControlRequest(.waitForEvent, device, flags: .noFlush)
+        request.eventNumber = eventNumber
+        return try perform(request) { header, _ throws(DeviceMapperError) in DeviceInformation(header) }
+    }
+
+    /// Sends a message to the target at `sector`.
+    ///
+    /// The corresponding ioctl is `DM_TARGET_MSG`.
+    ///
+    /// The message is sent once, whatever happens.
+    ///
+    /// - Parameters:
+    ///   - message: The words of the message. The kernel splits them at white space; a backslash makes the next
+    ///     character part of a word.
+    ///   - device: The device.
+    ///   - sector: A sector of the target that is meant.
+    ///   - answerCapacity: Bytes that are kept for an answer. A longer answer is lost, with
+    ///     ``DeviceMapperError/Code/answerTooLarge``.
+    /// - Returns: The target's answer, or `nil` when it gives none.
+    @discardableResult
+    public func sendMessage(
+        _ message: String, to device: DeviceReference, sector: Sectors = 0, answerCapacity: Int = 0
+    ) throws(DeviceMapperError) -> String? {
+        var request = ControlRequest(.targetMessage, device)
+        request.payload = unsafe withUnsafeBytes(of: sector.count) { unsafe Array($0) } + Array(message.utf8) + [0]
+        request.answerCapacity = max(0, min(answerCapacity, RequestBuffer.maximumSize / 2))
+        return try perform(request) { header, payload throws(DeviceMapperError) in
+            header.flags.contains(.dataOut) ? try payload().text() : nil
+        }
+    }
+}

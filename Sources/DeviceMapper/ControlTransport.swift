@@ -1,0 +1,63 @@
+internal import CShims
+public import SystemPackage
+
+/// The one place where a command leaves for the kernel.
+///
+/// A program uses ``KernelTransport``. A test wraps it to record, delay or fail the n-th command on a real kernel.
+public protocol ControlTransport: Sendable {
+    /// Carries out `command`.
+    ///
+    /// - Parameters:
+    ///   - command: The command.
+    ///   - request: A `struct dm_ioctl` and its payload, which the kernel overwrites with its answer.
+    /// - Returns: `nil` when the kernel carried the command out, otherwise its error number.
+    func perform(_ command: ControlCommand, request: UnsafeMutableRawBufferPointer) -> Errno?
+}
+
+/// Sends commands to `/dev/mapper/control`.
+public final class KernelTransport: ControlTransport {
+    /// The control node's usual path.
+    public static let controlPath: FilePath = "/dev/mapper/control"
+
+    let descriptor: FileDescriptor
+
+    /// Opens the control node; opening it makes the kernel load its module.
+    ///
+    /// - Throws: ``DeviceMapperError/Code/noDeviceMapper`` when the node is missing or has no driver behind it,
+    ///   ``DeviceMapperError/Code/notPermitted`` when the caller may not open it.
+    public init(path: FilePath = KernelTransport.controlPath) throws(DeviceMapperError) {
+        do {
+            descriptor = try FileDescriptor.open(path, .readWrite, options: .closeOnExec)
+        } catch {
+            throw Self.error(opening: path, (error as? Errno) ?? .ioError)
+        }
+    }
+
+    deinit {
+        // The descriptor carries no unwritten data; there is nothing to do about a failure.
+        try? descriptor.close()
+    }
+
+    /// Issues the ioctl.
+    public func perform(_ command: ControlCommand, request: UnsafeMutableRawBufferPointer) -> Errno? {
+        let errno = unsafe dmshim_ioctl(descriptor.rawValue, command.rawValue, request.baseAddress)
+        return errno == 0 ? nil : Errno(rawValue: errno)
+    }
+
+    private static func error(opening path: FilePath, _ errno: Errno) -> DeviceMapperError {
+        switch errno {
+        case .permissionDenied, .notPermitted:
+            return DeviceMapperError(
+                .notPermitted, errno: errno, detail: "cannot open \(path): device mapper commands need root")
+        case .noSuchFileOrDirectory:
+            return DeviceMapperError(
+                .noDeviceMapper, errno: errno,
+                detail:
+                    "\(path) is missing; load the module with “modprobe dm_mod”, and in a container pass the node in")
+        default:
+            return DeviceMapperError(
+                .noDeviceMapper, errno: errno,
+                detail: "cannot open \(path); this kernel has no device mapper: load the module with “modprobe dm_mod”")
+        }
+    }
+}

@@ -1,0 +1,129 @@
+public import SystemPackage
+
+/// A command of the device mapper that could not be carried out.
+public struct DeviceMapperError: Error, Hashable, Sendable {
+    /// What went wrong, for a program to decide on.
+    public struct Code: Hashable, Sendable {
+        private enum Value: Hashable {
+            case noDeviceMapper, notPermitted, noSuchDevice, busy, alreadyExists, noSuchThing, invalidName
+            case invalidTable, notSupported, malformedAnswer, answerTooLarge, timedOut, readOnly, failed
+        }
+        private let value: Value
+
+        /// The kernel has no device mapper, or its control node cannot be reached.
+        public static let noDeviceMapper = Code(value: .noDeviceMapper)
+        /// The caller lacks `CAP_SYS_ADMIN` in the initial user namespace.
+        public static let notPermitted = Code(value: .notPermitted)
+        /// No device has this name, uuid or number (`ENXIO`).
+        public static let noSuchDevice = Code(value: .noSuchDevice)
+        /// Something else uses the device, the name, the uuid or the number (`EBUSY`).
+        public static let busy = Code(value: .busy)
+        /// What should be made is there already (`EEXIST`).
+        public static let alreadyExists = Code(value: .alreadyExists)
+        /// What the message names does not exist (`ENODATA`).
+        public static let noSuchThing = Code(value: .noSuchThing)
+        /// The name or uuid cannot be given to a device.
+        public static let invalidName = Code(value: .invalidName)
+        /// The text is no mapping table.
+        public static let invalidTable = Code(value: .invalidTable)
+        /// The kernel is too old for the command, or the target does not know the message.
+        public static let notSupported = Code(value: .notSupported)
+        /// The kernel's answer does not have the form that its version promises.
+        public static let malformedAnswer = Code(value: .malformedAnswer)
+        /// The answer did not fit into the buffer and must not be asked for again, or exceeds every limit.
+        public static let answerTooLarge = Code(value: .answerTooLarge)
+        /// What was waited for did not happen in time.
+        public static let timedOut = Code(value: .timedOut)
+        /// The target takes no changes, because it is read-only or has failed (`EOPNOTSUPP`, `EPERM`, `EROFS`).
+        public static let readOnly = Code(value: .readOnly)
+        /// Any other refusal; ``DeviceMapperError/errno`` tells which.
+        public static let failed = Code(value: .failed)
+    }
+
+    /// What went wrong.
+    public let code: Code
+    /// The command that was refused, if one was sent.
+    public let command: ControlCommand?
+    /// The name, uuid or number of the device, or the text that was not accepted as one.
+    public let device: String?
+    /// The kernel's error number.
+    public let errno: Errno?
+    /// What else is known about the refusal.
+    public let detail: String?
+    /// The lines that the kernel logged while it refused the command, oldest first.
+    public let kernelReason: [String]
+
+    /// Makes an error that no command of the kernel has raised.
+    public init(
+        _ code: Code, command: ControlCommand? = nil, device: String? = nil, errno: Errno? = nil,
+        detail: String? = nil, kernelReason: [String] = []
+    ) {
+        self.code = code
+        self.command = command
+        self.device = device
+        self.errno = errno
+        self.detail = detail
+        self.kernelReason = kernelReason
+    }
+
+    /// Makes the error for an errno that the kernel answered `command` with.
+    init(_ errno: Errno, command: ControlCommand, device: String?, kernelReason: [String]) {
+        let code: Code
+        var detail: String?
+        switch errno {
+        case .permissionDenied:
+            code = .notPermitted
+            detail = "device mapper commands need root (CAP_SYS_ADMIN in the initial user namespace)"
+        case .noSuchAddressOrDevice where command != .loadTable || kernelReason.isEmpty:
+            code = .noSuchDevice
+        case .resourceBusy:
+            code = .busy
+        case .fileExists:
+            code = .alreadyExists
+        case .noData:
+            code = .noSuchThing
+        case .notSupported, .notPermitted, .readOnlyFileSystem:
+            code = .readOnly
+        case .inappropriateIOCTLForDevice:
+            code = .notSupported
+            detail = "the kernel is older than this command, which came with interface \(command.minimumVersion)"
+        default:
+            code = .failed
+        }
+        self.init(
+            code, command: command, device: device, errno: errno, detail: detail, kernelReason: kernelReason)
+    }
+}
+
+extension DeviceMapperError: CustomStringConvertible {
+    /// What was attempted on which device, why it failed, and the kernel's own words where it had any.
+    public var description: String {
+        var text = ""
+        if let command {
+            text = "cannot \(command.purpose)"
+            if let device { text += " \(device)" }
+        } else if let device {
+            text = "“\(device)”"
+        }
+        func append(_ part: String) {
+            text += text.isEmpty ? part : ": \(part)"
+        }
+        if let errno { append(Self.meaning(of: errno)) }
+        if let detail { append(detail) }
+        if !kernelReason.isEmpty { append("the kernel says: \(kernelReason.joined(separator: "; "))") }
+        return text
+    }
+
+    private static func meaning(of errno: Errno) -> String {
+        switch errno {
+        case .noSuchAddressOrDevice: "there is no such device (ENXIO)"
+        case .resourceBusy: "it is in use (EBUSY)"
+        case .fileExists: "it exists already (EEXIST)"
+        case .noData: "it does not exist (ENODATA)"
+        case .invalidArgument: "the kernel does not accept it (EINVAL)"
+        case .noSpace: "no space is left (ENOSPC)"
+        case .notSupported: "the target takes no changes in its present mode (EOPNOTSUPP)"
+        default: "\(errno) (errno \(errno.rawValue))"
+        }
+    }
+}

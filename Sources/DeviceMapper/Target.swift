@@ -1,0 +1,163 @@
+/// A target with its parameters: what a segment of a mapping table does.
+///
+/// Targets that this library has a type for are read into it; every other one, and one whose parameters are not of the
+/// form that the type knows, is kept as text. So any table can be read, changed and written back.
+public enum Target: Hashable, Sendable {
+    case linear(LinearTarget)
+    case striped(StripedTarget)
+    /// Fails every request.
+    case error
+    /// Reads as zeros and forgets what is written.
+    case zero
+    case delay(DelayTarget)
+    case flakey(FlakeyTarget)
+    case snapshot(SnapshotTarget)
+    case snapshotMerge(SnapshotTarget)
+    /// The device that snapshots have been taken of.
+    case snapshotOrigin(TargetDevice)
+    case crypt(CryptTarget)
+    case thinPool(ThinPoolTarget)
+    case thin(ThinTarget)
+    /// Any target, with its parameters as the kernel takes them.
+    case other(type: String, parameters: String)
+
+    /// Reads a target's parameters.
+    public init(type: String, parameters: String) {
+        var words = TargetWords(parameters)
+        self = Self.typed(type, &words) ?? .other(type: type, parameters: parameters)
+    }
+
+    private static func typed(_ type: String, _ words: inout TargetWords) -> Target? {
+        let target: Target?
+        switch type {
+        case "linear": target = LinearTarget(&words).map(Target.linear)
+        case "striped": target = StripedTarget(&words).map(Target.striped)
+        case "error": target = .error
+        case "zero": target = .zero
+        case "delay": target = DelayTarget(&words).map(Target.delay)
+        case "flakey": target = FlakeyTarget(&words).map(Target.flakey)
+        case "snapshot": target = SnapshotTarget(&words).map(Target.snapshot)
+        case "snapshot-merge": target = SnapshotTarget(&words).map(Target.snapshotMerge)
+        case "snapshot-origin": target = words.device().map(Target.snapshotOrigin)
+        case "crypt": target = CryptTarget(&words).map(Target.crypt)
+        case "thin-pool": target = ThinPoolTarget(&words).map(Target.thinPool)
+        case "thin": target = ThinTarget(&words).map(Target.thin)
+        default: target = nil
+        }
+        return words.isEmpty ? target : nil
+    }
+
+    /// The name of the target in a mapping table.
+    public var type: String {
+        switch self {
+        case .linear: "linear"
+        case .striped: "striped"
+        case .error: "error"
+        case .zero: "zero"
+        case .delay: "delay"
+        case .flakey: "flakey"
+        case .snapshot: "snapshot"
+        case .snapshotMerge: "snapshot-merge"
+        case .snapshotOrigin: "snapshot-origin"
+        case .crypt: "crypt"
+        case .thinPool: "thin-pool"
+        case .thin: "thin"
+        case .other(let type, _): type
+        }
+    }
+
+    /// The parameters as the kernel takes and prints them.
+    public var parameters: String {
+        switch self {
+        case .linear(let target): target.parameters
+        case .striped(let target): target.parameters
+        case .error, .zero: ""
+        case .delay(let target): target.parameters
+        case .flakey(let target): target.parameters
+        case .snapshot(let target), .snapshotMerge(let target): target.parameters
+        case .snapshotOrigin(let device): device.description
+        case .crypt(let target): target.parameters
+        case .thinPool(let target): target.parameters
+        case .thin(let target): target.parameters
+        case .other(_, let parameters): parameters
+        }
+    }
+
+    /// Whether the parameters hold a key.
+    var holdsSecrets: Bool { type == "crypt" }
+
+    /// The target with zeros for the digits of its key.
+    var redacted: Target {
+        guard case .crypt(var crypt) = self else { return self }
+        crypt.redactKey()
+        return .crypt(crypt)
+    }
+}
+
+/// A device in a target's parameters: the kernel prints `major:minor`, and takes a path as well.
+public enum TargetDevice: Hashable, Sendable, LosslessStringConvertible {
+    case number(DeviceNumber)
+    case path(String)
+
+    /// Reads `major:minor` or a path.
+    public init(_ description: String) {
+        self = DeviceNumber(description).map(TargetDevice.number) ?? .path(description)
+    }
+
+    /// `major:minor`, or the path with a backslash before what would end it.
+    public var description: String {
+        switch self {
+        case .number(let number): number.description
+        case .path(let path):
+            path.map { $0.isWhitespace || $0 == "\\" ? "\\\($0)" : String($0) }.joined()
+        }
+    }
+}
+
+/// The words of a target's parameters, split as the kernel splits them: at white space, with a backslash before a
+/// character that belongs to the word whatever it is.
+struct TargetWords {
+    private var words: ArraySlice<String>
+
+    init(_ text: String) {
+        var words: [String] = []
+        var word: String?
+        var isEscaped = false
+        for character in text {
+            if isEscaped {
+                word = (word ?? "") + String(character)
+                isEscaped = false
+            } else if character == "\\" {
+                isEscaped = true
+                word = word ?? ""
+            } else if character.isWhitespace {
+                if let word { words.append(word) }
+                word = nil
+            } else {
+                word = (word ?? "") + String(character)
+            }
+        }
+        if let word { words.append(word) }
+        self.words = words[...]
+    }
+
+    var isEmpty: Bool { words.isEmpty }
+    var count: Int { words.count }
+
+    mutating func next() -> String? { words.popFirst() }
+
+    mutating func number() -> UInt64? { words.popFirst().flatMap { UInt64($0) } }
+
+    mutating func sectors() -> Sectors? { number().map { Sectors($0) } }
+
+    mutating func device() -> TargetDevice? { words.popFirst().map { TargetDevice($0) } }
+
+    /// Reads a count and so many words, or nothing when no word is left.
+    mutating func countedWords() -> [String]? {
+        if words.isEmpty { return [] }
+        guard let count = number(), count <= UInt64(words.count) else { return nil }
+        let counted = Array(words.prefix(Int(count)))
+        words = words.dropFirst(counted.count)
+        return counted
+    }
+}
