@@ -17,7 +17,8 @@ let system = Target.Dependency.product(name: "SystemPackage", package: "swift-sy
 let package = Package(
     name: "swift-devicemapper",
     products: [
-        .library(name: "DeviceMapper", targets: ["DeviceMapper"])
+        .library(name: "DeviceMapper", targets: ["DeviceMapper"]),
+        .library(name: "ThinProvisioning", targets: ["ThinProvisioning"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1")
@@ -25,6 +26,7 @@ let package = Package(
     targets: [
         .target(name: "CShims", path: "CShims"),
         .target(name: "DeviceMapper", dependencies: ["CShims", system], swiftSettings: strict),
+        .target(name: "ThinProvisioning", dependencies: ["DeviceMapper"], swiftSettings: strict),
         .testTarget(name: "DeviceMapperTests", dependencies: ["DeviceMapper"], swiftSettings: strict),
     ]
 )
