@@ -17,7 +17,8 @@ let system = Target.Dependency.product(name: "SystemPackage", package: "swift-sy
 let package = Package(
     name: "swift-devicemapper",
     products: [
-        .library(name: "DeviceMapper", targets: ["DeviceMapper"])
+        .library(name: "DeviceMapper", targets: ["DeviceMapper"]),
+        .library(name: "ThinProvisioning", targets: ["ThinProvisioning"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1")
@@ -29,6 +30,7 @@ let package = Package(
         .target(
             name: "Filesystems", dependencies: ["BlockDevices", "CShims", "DeviceMapper", system],
             swiftSettings: strict),
+        .target(name: "ThinProvisioning", dependencies: ["DeviceMapper"], swiftSettings: strict),
         .testTarget(name: "DeviceMapperTests", dependencies: ["DeviceMapper"], swiftSettings: strict),
         .target(name: "TestSupport", dependencies: [system], path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(

@@ -6,6 +6,6 @@
 #include "device_mapper.h"
 #include "ioctl.h"
 #include "loop.h"
-#include "semaphore.h"
+#include "udev_semaphore.h"
 
 #endif
