@@ -14,14 +14,18 @@ let strict: [SwiftSetting] = [
 
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
 let package = Package(
     name: "swift-devicemapper",
     products: [
         .library(name: "DeviceMapper", targets: ["DeviceMapper"]),
         .library(name: "ThinProvisioning", targets: ["ThinProvisioning"]),
+        .executable(name: "dmlayer", targets: ["dmlayer"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-system", from: "1.8.1")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     ],
     targets: [
         .target(name: "CShims", path: "CShims"),
@@ -31,6 +35,8 @@ let package = Package(
             name: "Filesystems", dependencies: ["BlockDevices", "CShims", "DeviceMapper", system],
             swiftSettings: strict),
         .target(name: "ThinProvisioning", dependencies: ["DeviceMapper"], swiftSettings: strict),
+        .executableTarget(
+            name: "dmlayer", dependencies: ["DeviceMapper", arguments, system], swiftSettings: strict),
         .testTarget(name: "DeviceMapperTests", dependencies: ["DeviceMapper"], swiftSettings: strict),
         .target(name: "TestSupport", dependencies: [system], path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(

@@ -32,7 +32,7 @@ public struct ThinPool: Sendable {
         let table = MappingTable(
             .thinPool(target), length: length, isReadOnly: target.features.contains(.readOnly))
         let information = try control.activateDevice(name, uuid: uuid, table: table)
-        return ThinPool(control: control, name: name, number: information.number, blockSize: target.blockSize)
+        return ThinPool(control, name: name, number: information.number, blockSize: target.blockSize)
     }
 
     /// Finds a pool that is active.
@@ -46,10 +46,11 @@ public struct ThinPool: Sendable {
                 .invalidTable, device: information.name.description, detail: "the device is not a thin pool")
         }
         self.init(
-            control: control, name: information.name, number: information.number, blockSize: target.blockSize)
+            control, name: information.name, number: information.number, blockSize: target.blockSize)
     }
 
-    private init(control: Control, name: DeviceName, number: DeviceNumber, blockSize: Sectors) {
+    /// Names a pool that is known to be active, without asking the kernel.
+    public init(_ control: Control, name: DeviceName, number: DeviceNumber, blockSize: Sectors) {
         self.control = control
         self.name = name
         self.number = number

@@ -1,0 +1,16 @@
+#ifndef CSHIMS_FILE_LOCK_H
+#define CSHIMS_FILE_LOCK_H
+
+// Locks on ranges of a file that belong to an open file description instead of a process, so that they work between
+// threads as well: F_OFD_SETLK is a GNU extension that Swift does not see. Returns 0 or the errno; EAGAIN when another
+// holds the range and it is not waited for.
+
+enum dmshim_lock_kind {
+    DMSHIM_LOCK_NONE,
+    DMSHIM_LOCK_SHARED,
+    DMSHIM_LOCK_EXCLUSIVE,
+};
+
+int dmshim_lock_range(int descriptor, enum dmshim_lock_kind kind, long long start, long long length, int waits);
+
+#endif

@@ -1,0 +1,19 @@
+internal import ArgumentParser
+internal import DeviceMapper
+
+extension DM {
+    /// The command `dm version`.
+    struct Version: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print the version of the kernel's device mapper interface.")
+
+        @OptionGroup var options: GlobalOptions
+
+        func run() throws {
+            let version = try Control().version().description
+            try options.output.print(
+                json: ["driver_version": version],
+                text: "Driver version:    \(version)")
+        }
+    }
+}

@@ -1,0 +1,32 @@
+internal import ArgumentParser
+
+/// The command `dmlayer`.
+@main
+struct DMLayer: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dmlayer",
+        abstract: "Thin-provisioned layers, and the device mapper below them, without libdevmapper or udev.",
+        subcommands: [DM.self])
+
+    // Every command has the same group: what stands before the command's name is found by this one, and the parser
+    // hands its values on.
+    @OptionGroup var options: GlobalOptions
+
+    /// Runs the command that the arguments name.
+    ///
+    /// The exit status is 0 when it was done, 1 when it failed and 64 when it was called in a wrong way.
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            do {
+                try command.run()
+            } catch  where exitCode(for: error) == .failure {
+                Output.note("\(error)")
+                throw ExitCode.failure
+            }
+        } catch {
+            // The parser's own errors are here too: help that was asked for, and wrong usage.
+            exit(withError: error)
+        }
+    }
+}
