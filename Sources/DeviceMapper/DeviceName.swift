@@ -21,6 +21,20 @@ public struct DeviceName: Hashable, Sendable {
         self.bytes = bytes
     }
 
+    /// Takes the name of a device that another program has made: any text of up to ``maximumLength`` bytes.
+    ///
+    /// libdevmapper writes what udev would escape as `\xNN` into the kernel's name; such a name is taken as it is there.
+    ///
+    /// - Throws: ``DeviceMapperError/Code/invalidName`` when no device can have the name.
+    public init(existing text: String) throws(DeviceMapperError) {
+        let bytes = Array(text.utf8)
+        guard !bytes.isEmpty, bytes.count <= Self.maximumLength, !bytes.contains(0) else {
+            throw DeviceMapperError(
+                .invalidName, device: text, detail: "a device's name has 1 to \(Self.maximumLength) bytes")
+        }
+        self.bytes = bytes
+    }
+
     /// Takes a name from the kernel.
     init(kernelBytes bytes: [UInt8]) {
         self.bytes = bytes

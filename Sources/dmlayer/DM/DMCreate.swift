@@ -1,0 +1,65 @@
+internal import ArgumentParser
+internal import DeviceMapper
+
+extension DM {
+    /// The command `dm create`.
+    struct Create: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Create a device, load its table and make it active.",
+            discussion: """
+                Prints the device's node. When a step fails, the device is removed again.
+                """)
+
+        @Argument(help: "The new device's name.", transform: { try DeviceName($0) })
+        var name: DeviceName
+
+        @Option(
+            help: ArgumentHelp("The DM uuid that the device gets.", valueName: "uuid"),
+            transform: { try DeviceUUID($0) })
+        var uuid: DeviceUUID?
+
+        @Option(help: ArgumentHelp("The minor number that the device gets.", valueName: "number"))
+        var minor: UInt32?
+
+        @OptionGroup var source: TableSource
+
+        @Flag(help: "Only create the device; “load” and “resume” follow.")
+        var noTable = false
+
+        @OptionGroup var udev: UdevOptions
+        @OptionGroup var options: GlobalOptions
+
+        func validate() throws {
+            if noTable, source.table != nil || source.tableFile != nil || source.readOnly {
+                throw ValidationError("With --no-table there is no table that other options could be about.")
+            }
+        }
+
+        func run() throws {
+            let table = noTable ? nil : try source.read()
+            let record = InfoRecord(try create(with: table, on: try Control()))
+            try options.output.print(json: record, text: record.node)
+        }
+
+        /// Creates the device, or leaves nothing behind.
+        func create(with table: MappingTable?, on control: Control) throws -> DeviceInformation {
+            let created = try control.createDevice(name, uuid: uuid, minor: minor)
+            guard let table else { return created }
+            // The number cannot have become another device's as long as this one is there.
+            let device = DeviceReference.number(created.number)
+            return try udev.notifying { notice in
+                do {
+                    try control.loadTable(table, into: device)
+                    return try control.resumeDevice(device, udev: notice)
+                } catch {
+                    do {
+                        try control.removeDevice(device)
+                    } catch let removalError {
+                        Output.note("the device \(name) is left without a table: \(removalError)")
+                    }
+                    throw error
+                }
+            }
+        }
+    }
+}
