@@ -20,6 +20,7 @@ let package = Package(
     name: "swift-devicemapper",
     products: [
         .library(name: "DeviceMapper", targets: ["DeviceMapper"]),
+        .library(name: "ThinProvisioning", targets: ["ThinProvisioning"]),
         .executable(name: "dmlayer", targets: ["dmlayer"]),
     ],
     dependencies: [
@@ -29,7 +30,22 @@ let package = Package(
     targets: [
         .target(name: "CShims", path: "CShims"),
         .target(name: "DeviceMapper", dependencies: ["CShims", system], swiftSettings: strict),
+        .target(name: "BlockDevices", dependencies: ["CShims", "DeviceMapper", system], swiftSettings: strict),
+        .target(
+            name: "Filesystems", dependencies: ["BlockDevices", "CShims", "DeviceMapper", system],
+            swiftSettings: strict),
+        .target(name: "ThinProvisioning", dependencies: ["DeviceMapper"], swiftSettings: strict),
         .executableTarget(name: "dmlayer", dependencies: ["DeviceMapper", arguments, system], swiftSettings: strict),
         .testTarget(name: "DeviceMapperTests", dependencies: ["DeviceMapper"], swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: [system], path: "Tests/TestSupport", swiftSettings: strict),
+        .testTarget(
+            name: "BlockDevicesTests", dependencies: ["BlockDevices", "DeviceMapper", "TestSupport", system],
+            swiftSettings: strict),
+        .testTarget(
+            name: "FilesystemsTests", dependencies: ["BlockDevices", "Filesystems", "DeviceMapper", "TestSupport", system],
+            swiftSettings: strict),
+        .testTarget(
+            name: "KernelTests", dependencies: ["BlockDevices", "Filesystems", "DeviceMapper", "TestSupport", system],
+            swiftSettings: strict),
     ]
 )

@@ -2,7 +2,10 @@
 #ifndef CSHIMS_H
 #define CSHIMS_H
 
+#include "block.h"
 #include "device_mapper.h"
-#include "semaphore.h"
+#include "ioctl.h"
+#include "loop.h"
+#include "udev_semaphore.h"
 
 #endif

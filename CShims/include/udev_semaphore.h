@@ -1,5 +1,5 @@
-#ifndef CSHIMS_SEMAPHORE_H
-#define CSHIMS_SEMAPHORE_H
+#ifndef CSHIMS_UDEV_SEMAPHORE_H
+#define CSHIMS_UDEV_SEMAPHORE_H
 
 // System V semaphores, with which udev's rules report that they are done with a device: semctl(2) is variadic and
 // takes a union that programs must define themselves, semtimedop(2) is a GNU extension. Each returns 0 or the errno.

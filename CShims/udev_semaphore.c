@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "semaphore.h"
+#include "udev_semaphore.h"
 
 #include <errno.h>
 #include <sys/ipc.h>

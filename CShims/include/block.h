@@ -1,0 +1,19 @@
+#ifndef CSHIMS_BLOCK_H
+#define CSHIMS_BLOCK_H
+
+// The ioctls of block devices. Their request codes are macros with a sizeof in them, and <linux/fs.h> defines again
+// what <sys/mount.h> declares, so that Swift must not see both. Each returns 0 or the errno.
+#include <stdint.h>
+
+// BLKGETSIZE64
+int dmshim_block_size(int descriptor, uint64_t *bytes);
+// BLKSSZGET
+int dmshim_block_logical_block_size(int descriptor, int *bytes);
+// BLKROGET
+int dmshim_block_read_only(int descriptor, int *flag);
+// BLKDISCARD
+int dmshim_block_discard(int descriptor, uint64_t offset, uint64_t length);
+// BLKZEROOUT
+int dmshim_block_zero(int descriptor, uint64_t offset, uint64_t length);
+
+#endif

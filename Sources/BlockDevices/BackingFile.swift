@@ -1,0 +1,81 @@
+internal import Glibc
+internal import SystemPackage
+
+/// A file that is about to stand behind a loop device, open and locked.
+struct BackingFile: ~Copyable {
+    let descriptor: FileDescriptor
+    let path: FilePath
+    let status: Stat
+
+    private init(_ descriptor: FileDescriptor, _ path: FilePath, _ status: Stat) {
+        self.descriptor = descriptor
+        self.path = path
+        self.status = status
+    }
+
+    deinit {
+        try? descriptor.close()
+    }
+
+    /// Opens the file at `path` and takes a lock on it.
+    ///
+    /// The lock belongs to the open file, not to this process, and a loop device keeps its file open. So the lock lasts
+    /// as long as the file is attached: of two attempts to attach a file for writing one fails, whoever makes them.
+    ///
+    /// The corresponding C functions are `open` and `flock`.
+    static func open(_ path: FilePath, isReadOnly: Bool) throws(BlockDeviceError) -> BackingFile {
+        // Before it is opened, since opening a FIFO would wait for its other end.
+        do { try requireSuitable(try Stat(path), path) } catch { throw self.error(path, error) }
+        let file: BackingFile
+        do {
+            let descriptor = try FileDescriptor.open(
+                path, isReadOnly ? .readOnly : .readWrite, options: .closeOnExec)
+            do {
+                file = BackingFile(descriptor, path, try Stat(descriptor))
+            } catch {
+                try? descriptor.close()
+                throw error
+            }
+        } catch {
+            throw self.error(path, error)
+        }
+        try requireSuitable(file.status, path)
+        try file.lock(isShared: isReadOnly)
+        return file
+    }
+
+    private static func requireSuitable(_ status: Stat, _ path: FilePath) throws(BlockDeviceError) {
+        let complaint: String
+        switch status.type {
+        case .regular where status.size >= 512: return
+        case .regular: complaint = "the file has \(status.size) bytes, not even one sector: give it its size first"
+        case .directory: complaint = "it is a directory, a regular file is needed"
+        case .blockSpecial: complaint = "it is a block device already, use it as it is"
+        default: complaint = "it is no regular file"
+        }
+        throw BlockDeviceError(.unsuitableFile, LoopDevice.attachment, path, detail: complaint)
+    }
+
+    private static func error(_ path: FilePath, _ error: any Error) -> BlockDeviceError {
+        if let error = error as? BlockDeviceError { return error }
+        return BlockDeviceError(LoopDevice.attachment, path, (error as? Errno) ?? .ioError)
+    }
+
+    /// A loop device that is being detached keeps the lock until its last user, perhaps a program that looks at every
+    /// device that changes, has closed it: so the lock is asked for again, for half a second.
+    private func lock(isShared: Bool) throws(BlockDeviceError) {
+        for attempt in 0... {
+            guard flock(descriptor.rawValue, (isShared ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0 else { return }
+            let failure = Errno(rawValue: errno)
+            // A network file system without locks is no reason not to use it.
+            guard failure == .wouldBlock || failure == .interrupted else { return }
+            guard attempt < 10 else {
+                throw BlockDeviceError(
+                    .alreadyAttached, LoopDevice.attachment, path, errno: failure,
+                    detail: "another process has locked the file, or a loop device has it attached"
+                        + " (“losetup --associated \(path)” shows it)")
+            }
+            usleep(50_000)
+        }
+    }
+}

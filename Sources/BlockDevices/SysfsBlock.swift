@@ -1,0 +1,31 @@
+internal import DeviceMapper
+internal import SystemPackage
+
+/// What the kernel tells about block devices below `/sys`.
+enum SysfsBlock {
+    /// The directory of all disks, whose partitions are directories below theirs.
+    static let disks: FilePath = "/sys/block"
+
+    /// A device's directory, which exists as long as the device does.
+    static func directory(of number: DeviceNumber) -> FilePath {
+        FilePath("/sys/dev/block").appending(number.description)
+    }
+
+    /// The number of the device that a directory is about.
+    static func number(in directory: FilePath) throws(Errno) -> DeviceNumber {
+        guard let number = DeviceNumber(try PseudoFile.readLine(directory.appending("dev"))) else {
+            throw .invalidArgument
+        }
+        return number
+    }
+
+    /// The name of the device's node below `/dev`, which may have slashes in it.
+    static func nodeName(in directory: FilePath) throws(Errno) -> String {
+        let text = String(decoding: try PseudoFile.read(directory.appending("uevent")), as: UTF8.self)
+        let key = "DEVNAME="
+        guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix(key) }), line.count > key.count else {
+            throw .noSuchFileOrDirectory
+        }
+        return String(line.dropFirst(key.count))
+    }
+}

@@ -1,0 +1,49 @@
+extension Control {
+    /// Creates a device, loads its table and resumes it; whatever of that fails, no device is left.
+    ///
+    /// - Parameters:
+    ///   - name: The name of the new device.
+    ///   - uuid: Its DM uuid.
+    ///   - table: Its table.
+    ///   - udev: What udev is told.
+    /// - Returns: The state of the device, with its number.
+    /// - Throws: What the first refused command throws: ``DeviceMapperError/Code/busy`` when the name or the uuid is
+    ///   taken, or the reason why a target did not accept its parameters.
+    public func activateDevice(
+        _ name: DeviceName, uuid: DeviceUUID?, table: MappingTable, udev: UdevNotice = .hidden
+    ) throws(DeviceMapperError) -> DeviceInformation {
+        try createDevice(name, uuid: uuid)
+        do {
+            try loadTable(table, into: .name(name))
+            return try resumeDevice(.name(name), udev: udev)
+        } catch {
+            // The device was made two commands ago and nobody else knows it; the first error is the one to report.
+            _ = try? removeDevice(.name(name))
+            throw error
+        }
+    }
+
+    /// Gives an active device another table without interrupting what uses it.
+    ///
+    /// A new table that cannot be made active leaves the device as it was: with its old table, and running.
+    ///
+    /// - Parameters:
+    ///   - device: The device.
+    ///   - table: The new table.
+    ///   - options: How requests in flight are treated while the tables are exchanged.
+    /// - Throws: The reason why the new table was refused.
+    public func replaceTable(
+        of device: DeviceReference, with table: MappingTable, options: SuspendOptions
+    ) throws(DeviceMapperError) {
+        let previous = try self.table(of: device)
+        try loadTable(table, into: device)
+        do {
+            try resumeDevice(device, options: options)
+        } catch {
+            // The kernel suspends before it exchanges the tables and stays suspended when the new one fails.
+            _ = try? loadTable(previous, into: device)
+            _ = try? resumeDevice(device, options: options)
+            throw error
+        }
+    }
+}
