@@ -94,7 +94,12 @@ public final class Control: Sendable {
         _ request: ControlRequest,
         read: (AnswerHeader, () throws(DeviceMapperError) -> AnswerPayload) throws(DeviceMapperError) -> Result
     ) throws(DeviceMapperError) -> Result {
-        try buffers.withBuffer { buffer throws(DeviceMapperError) in
+        guard request.size <= RequestBuffer.maximumSize else {
+            throw DeviceMapperError(
+                .failed, command: request.command, device: request.subject,
+                detail: "the request has \(request.size) bytes, the kernel takes \(RequestBuffer.maximumSize)")
+        }
+        return try buffers.withBuffer { buffer throws(DeviceMapperError) in
             buffer.grow(to: request.size)
             defer { if request.flags.contains(.secureData) { buffer.wipe() } }
             while true {
@@ -120,9 +125,8 @@ public final class Control: Sendable {
         guard let errno = unsafe transport.perform(request.command, request: buffer.memory) else {
             return buffer.header
         }
-        let isExplained = request.command.isExplainedInLog && errno != .noSuchAddressOrDevice
         throw DeviceMapperError(
             errno, command: request.command, device: request.subject,
-            kernelReason: isExplained ? buffer.log.reasons(about: request.number) : [])
+            kernelReason: request.command.isExplainedInLog ? buffer.log.reasons(about: request.number) : [])
     }
 }

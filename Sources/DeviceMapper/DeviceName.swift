@@ -64,7 +64,7 @@ public struct DeviceName: Hashable, Sendable {
 }
 
 extension DeviceName: CustomStringConvertible {
-    /// The name as text; bytes that are no UTF-8 are shown as `\xNN`.
+    /// The name as text; control characters and bytes that are no UTF-8 are shown as `\xNN`.
     public var description: String { printable(bytes) }
 }
 
@@ -101,16 +101,19 @@ public struct DeviceUUID: Hashable, Sendable {
 }
 
 extension DeviceUUID: CustomStringConvertible {
-    /// The uuid as text; bytes that are no UTF-8 are shown as `\xNN`.
+    /// The uuid as text; control characters and bytes that are no UTF-8 are shown as `\xNN`.
     public var description: String { printable(bytes) }
 }
 
 private func printable(_ bytes: [UInt8]) -> String {
-    if let text = String(validating: bytes, as: UTF8.self) { return text }
+    if let text = String(validating: bytes, as: UTF8.self),
+        text.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control })
+    {
+        return text
+    }
     return bytes.map { byte in
         if byte >= 0x20 && byte < 0x7f { return String(UnicodeScalar(byte)) }
-        let hexadecimal = String(byte, radix: 16)
-        return "\\x" + (hexadecimal.count == 1 ? "0" : "") + hexadecimal
+        return "\\x" + (byte < 0x10 ? "0" : "") + String(byte, radix: 16)
     }.joined()
 }
 

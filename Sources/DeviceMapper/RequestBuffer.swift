@@ -76,11 +76,14 @@ internal import Synchronization
         return unsafe Array(memory[offset..<offset + length].prefix { $0 != 0 })
     }
 
-    /// What the kernel put behind the header.
+    /// What the kernel put behind the header; empty when it had nothing to put there, such as the table of a device
+    /// without one.
     func payload(of header: AnswerHeader) throws(DeviceMapperError) -> AnswerPayload {
         let start = Int(header.dataStart)
         let end = Int(header.dataSize)
-        guard start >= Self.headerSize, start <= end, end <= size else {
+        // An answer without a payload counts the header alone, in some commands without its padding.
+        if end <= start { return AnswerPayload(bytes: []) }
+        guard start >= Self.headerSize, end <= size else {
             throw DeviceMapperError(.malformedAnswer, detail: "payload at \(start) to \(end) in a buffer of \(size)")
         }
         return unsafe AnswerPayload(bytes: Array(memory[start..<end]))

@@ -6,9 +6,7 @@ extension DM {
     struct Create: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Create a device, load its table and make it active.",
-            discussion: """
-                Prints the device's node. When a step fails, the device is removed again.
-                """)
+            discussion: "Prints the device's node. When a step fails, the device is removed again.")
 
         @Argument(help: "The new device's name.", transform: { try DeviceName($0) })
         var name: DeviceName
@@ -36,30 +34,18 @@ extension DM {
         }
 
         func run() throws {
-            let table = noTable ? nil : try source.read()
-            let record = InfoRecord(try create(with: table, on: try Control()))
-            try options.output.print(json: record, text: record.node)
-        }
-
-        /// Creates the device, or leaves nothing behind.
-        func create(with table: MappingTable?, on control: Control) throws -> DeviceInformation {
-            let created = try control.createDevice(name, uuid: uuid, minor: minor)
-            guard let table else { return created }
-            // The number cannot have become another device's as long as this one is there.
-            let device = DeviceReference.number(created.number)
-            return try udev.notifying { notice in
-                do {
-                    try control.loadTable(table, into: device)
-                    return try control.resumeDevice(device, udev: notice)
-                } catch {
-                    do {
-                        try control.removeDevice(device)
-                    } catch let removalError {
-                        Output.note("the device \(name) is left without a table: \(removalError)")
-                    }
-                    throw error
+            let control = try Control()
+            let device: DeviceInformation
+            if noTable {
+                device = try control.createDevice(name, uuid: uuid, minor: minor)
+            } else {
+                let table = try source.read()
+                device = try udev.notifying { notice in
+                    try control.activateDevice(name, uuid: uuid, minor: minor, table: table, udev: notice)
                 }
             }
+            let record = InfoRecord(device)
+            try options.output.print(json: record, text: record.node)
         }
     }
 }
