@@ -36,7 +36,7 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "ThinProvisioning", dependencies: ["DeviceMapper"], swiftSettings: strict),
         .executableTarget(name: "dmlayer", dependencies: ["DeviceMapper", arguments, system], swiftSettings: strict),
-        .testTarget(name: "DeviceMapperTests", dependencies: ["DeviceMapper"], swiftSettings: strict),
+        .testTarget(name: "DeviceMapperTests", dependencies: ["DeviceMapper", system], swiftSettings: strict),
         .target(name: "TestSupport", dependencies: [system], path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
             name: "BlockDevicesTests", dependencies: ["BlockDevices", "DeviceMapper", "TestSupport", system],
