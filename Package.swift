@@ -37,7 +37,8 @@ let package = Package(
             name: "BlockDevicesTests", dependencies: ["BlockDevices", "DeviceMapper", "TestSupport", system],
             swiftSettings: strict),
         .testTarget(
-            name: "FilesystemsTests", dependencies: ["BlockDevices", "Filesystems", "DeviceMapper", "TestSupport", system],
+            name: "FilesystemsTests",
+            dependencies: ["BlockDevices", "Filesystems", "DeviceMapper", "TestSupport", system],
             swiftSettings: strict),
         .testTarget(
             name: "KernelTests", dependencies: ["BlockDevices", "Filesystems", "DeviceMapper", "TestSupport", system],
