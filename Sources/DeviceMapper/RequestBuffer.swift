@@ -13,7 +13,7 @@ internal import Synchronization
     let log = KernelLog()
 
     init(size: Int) {
-        unsafe memory = .allocate(byteCount: max(size, Self.headerSize), alignment: 8)
+        unsafe memory = .allocate(byteCount: size, alignment: 8)
     }
 
     deinit {
@@ -34,9 +34,12 @@ internal import Synchronization
         unsafe _ = memory.initializeMemory(as: UInt8.self, repeating: 0)
     }
 
-    /// Writes a request; it must fit.
+    /// Writes a request of `dataSize` bytes, which must fit, with zeros behind its payload.
+    ///
+    /// The kernel builds its answer in a copy of the request, and some targets write no status at all: what an earlier
+    /// answer left there would be taken for theirs.
     func write(_ request: ControlRequest, dataSize: Int) {
-        unsafe memory[..<Self.headerSize].initializeMemory(as: UInt8.self, repeating: 0)
+        unsafe memory[..<dataSize].initializeMemory(as: UInt8.self, repeating: 0)
         let version = request.command.minimumVersion
         unsafe memory.withMemoryRebound(to: dm_ioctl.self) { headers in
             unsafe headers[0].version = (version.major, version.minor, version.patch)
@@ -95,10 +98,10 @@ internal import Synchronization
 /// A program of n threads comes to own n of them.
 final class RequestBufferPool: Sendable {
     private let idle = Mutex<[RequestBuffer]>([])
-    private let initialSize: Int
+    let initialSize: Int
 
     init(initialSize: Int) {
-        self.initialSize = initialSize
+        self.initialSize = max(initialSize, RequestBuffer.headerSize)
     }
 
     func withBuffer<Result>(
