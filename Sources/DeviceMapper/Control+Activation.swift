@@ -10,6 +10,7 @@ extension Control {
     /// - Returns: The state of the device, with its number.
     /// - Throws: What the first refused command throws: ``DeviceMapperError/Code/busy`` when the name or the uuid is
     ///   taken, or the reason why a target did not accept its parameters.
+    @discardableResult
     public func activateDevice(
         _ name: DeviceName, uuid: DeviceUUID?, minor: UInt32? = nil, table: MappingTable, udev: UdevNotice = .hidden
     ) throws(DeviceMapperError) -> DeviceInformation {

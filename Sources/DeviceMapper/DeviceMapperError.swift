@@ -77,6 +77,8 @@ public struct DeviceMapperError: Error, Hashable, Sendable {
         case .permissionDenied:
             code = .notPermitted
             detail = "device mapper commands need root (CAP_SYS_ADMIN in the initial user namespace)"
+        case .noSuchAddressOrDevice where command == .createDevice:
+            code = .busy
         case .noSuchAddressOrDevice where command != .loadTable || kernelReason.isEmpty:
             code = .noSuchDevice
         case .resourceBusy:
@@ -116,7 +118,9 @@ extension DeviceMapperError: CustomStringConvertible {
     private func meaning(of errno: Errno) -> String {
         switch errno {
         case .resourceBusy where command == .createDevice:
-            "a device with this name, uuid or minor number exists already (EBUSY)"
+            "a device with this name or uuid exists already (EBUSY)"
+        case .noSuchAddressOrDevice where command == .createDevice:
+            "the minor number is taken, or none is left (ENXIO)"
         case .resourceBusy where command == .renameDevice:
             "another device has this name or uuid already (EBUSY)"
         case .noSuchAddressOrDevice: "there is no such device (ENXIO)"

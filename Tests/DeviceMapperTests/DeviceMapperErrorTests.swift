@@ -13,7 +13,7 @@ import Testing
             "\(refusal(.resourceBusy, .removeDevice))" == "cannot remove the device web: it is in use (EBUSY)")
         #expect(
             "\(refusal(.resourceBusy, .createDevice))"
-                == "cannot create the device web: a device with this name, uuid or minor number exists already (EBUSY)")
+                == "cannot create the device web: a device with this name or uuid exists already (EBUSY)")
         #expect(
             "\(refusal(.invalidArgument, .loadTable, reason: ["table: 254:5: zero: No arguments required (-EINVAL)"]))"
                 == "cannot load a mapping table into the device web: the kernel does not accept it (EINVAL): "

@@ -64,7 +64,7 @@ final class DMFixture: Sendable {
 
 /// The command `dmlayer` that was built with the tests.
 enum DMLayerCommand {
-    private static let path: FilePath = {
+    static let path: FilePath = {
         let ownPath = unsafe realpath("/proc/self/exe", nil)
         defer { unsafe free(ownPath) }
         let program = unsafe ownPath.map { unsafe FilePath(platformString: $0) } ?? ""
