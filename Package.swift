@@ -35,15 +35,15 @@ let package = Package(
             name: "Filesystems", dependencies: ["BlockDevices", "CShims", "DeviceMapper", system],
             swiftSettings: strict),
         .target(name: "ThinProvisioning", dependencies: ["DeviceMapper"], swiftSettings: strict),
-        .executableTarget(
-            name: "dmlayer", dependencies: ["DeviceMapper", arguments, system], swiftSettings: strict),
-        .testTarget(name: "DeviceMapperTests", dependencies: ["DeviceMapper"], swiftSettings: strict),
+        .executableTarget(name: "dmlayer", dependencies: ["DeviceMapper", arguments, system], swiftSettings: strict),
+        .testTarget(name: "DeviceMapperTests", dependencies: ["DeviceMapper", system], swiftSettings: strict),
         .target(name: "TestSupport", dependencies: [system], path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
             name: "BlockDevicesTests", dependencies: ["BlockDevices", "DeviceMapper", "TestSupport", system],
             swiftSettings: strict),
         .testTarget(
-            name: "FilesystemsTests", dependencies: ["BlockDevices", "Filesystems", "DeviceMapper", "TestSupport", system],
+            name: "FilesystemsTests",
+            dependencies: ["BlockDevices", "Filesystems", "DeviceMapper", "TestSupport", system],
             swiftSettings: strict),
         .testTarget(
             name: "KernelTests", dependencies: ["BlockDevices", "Filesystems", "DeviceMapper", "TestSupport", system],
