@@ -21,6 +21,7 @@ let package = Package(
     products: [
         .library(name: "DeviceMapper", targets: ["DeviceMapper"]),
         .library(name: "ThinProvisioning", targets: ["ThinProvisioning"]),
+        .library(name: "LayerStore", targets: ["LayerStore"]),
         .executable(name: "dmlayer", targets: ["dmlayer"]),
     ],
     dependencies: [
@@ -35,15 +36,21 @@ let package = Package(
             name: "Filesystems", dependencies: ["BlockDevices", "CShims", "DeviceMapper", system],
             swiftSettings: strict),
         .target(name: "ThinProvisioning", dependencies: ["DeviceMapper"], swiftSettings: strict),
+        .target(
+            name: "LayerStore",
+            dependencies: ["BlockDevices", "CShims", "DeviceMapper", "Filesystems", "ThinProvisioning", system],
+            swiftSettings: strict),
         .executableTarget(
-            name: "dmlayer", dependencies: ["DeviceMapper", arguments, system], swiftSettings: strict),
-        .testTarget(name: "DeviceMapperTests", dependencies: ["DeviceMapper"], swiftSettings: strict),
+            name: "dmlayer", dependencies: ["DeviceMapper", "LayerStore", "ThinProvisioning", arguments, system],
+            swiftSettings: strict),
+        .testTarget(name: "DeviceMapperTests", dependencies: ["DeviceMapper", system], swiftSettings: strict),
         .target(name: "TestSupport", dependencies: [system], path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
             name: "BlockDevicesTests", dependencies: ["BlockDevices", "DeviceMapper", "TestSupport", system],
             swiftSettings: strict),
         .testTarget(
-            name: "FilesystemsTests", dependencies: ["BlockDevices", "Filesystems", "DeviceMapper", "TestSupport", system],
+            name: "FilesystemsTests",
+            dependencies: ["BlockDevices", "Filesystems", "DeviceMapper", "TestSupport", system],
             swiftSettings: strict),
         .testTarget(
             name: "KernelTests", dependencies: ["BlockDevices", "Filesystems", "DeviceMapper", "TestSupport", system],

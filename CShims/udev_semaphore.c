@@ -29,7 +29,7 @@ int dmshim_semaphore_create(int key, int value, int *identifier)
 
 int dmshim_semaphore_add(int identifier, int amount)
 {
-    struct sembuf operation = {.sem_num = 0, .sem_op = (short)amount, .sem_flg = 0};
+    struct sembuf operation = {.sem_num = 0, .sem_op = (short)amount, .sem_flg = IPC_NOWAIT};
     return semop(identifier, &operation, 1) == 0 ? 0 : errno;
 }
 

@@ -7,7 +7,7 @@
 // Makes a semaphore of mode 0600 with a value; EEXIST when the key is taken.
 int dmshim_semaphore_create(int key, int value, int *identifier);
 
-// Adds to the value, or waits until a negative amount can be subtracted.
+// Adds a positive or negative amount to the value; EAGAIN when it would become less than zero.
 int dmshim_semaphore_add(int identifier, int amount);
 
 // Waits until the value is zero; EAGAIN when it is not within so many milliseconds.

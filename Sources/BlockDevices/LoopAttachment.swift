@@ -23,7 +23,9 @@ extension LoopDevice {
 
     /// The kernel's two ways to attach a file.
     package enum Interface: Sendable {
-        /// `LOOP_CONFIGURE`, from Linux 5.8 on: all at once. Where the kernel does not know it, the other way.
+        /// `LOOP_CONFIGURE`, from Linux 5.8 on: all at once.
+        ///
+        /// Where the kernel does not know it, the other way.
         case configure
         /// `LOOP_SET_FD`, `LOOP_SET_STATUS64` and `LOOP_SET_DIRECT_IO`, one after the other.
         case setDescriptor

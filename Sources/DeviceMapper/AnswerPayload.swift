@@ -35,10 +35,8 @@ struct AnswerPayload {
     func devices(version: InterfaceVersion) throws(DeviceMapperError) -> [DeviceListEntry] {
         var entries: [DeviceListEntry] = []
         var offset = 0
-        while true {
+        while !bytes.isEmpty {
             let encoded = try number(UInt64.self, at: offset)
-            // An empty list is one record without a device.
-            if encoded == 0 { return entries }
             let next = Int(try number(UInt32.self, at: offset + 8))
             let name = try text(at: offset + 12)
             var entry = DeviceListEntry(
@@ -53,29 +51,32 @@ struct AnswerPayload {
                 }
             }
             entries.append(entry)
-            if next == 0 { return entries }
+            if next == 0 { break }
             offset += next
         }
+        return entries
     }
 
     /// Reads `struct dm_target_versions` records.
     func targetVersions() throws(DeviceMapperError) -> [TargetVersion] {
         var versions: [TargetVersion] = []
         var offset = 0
-        while true {
+        while !bytes.isEmpty {
             let next = Int(try number(UInt32.self, at: offset))
             let version = InterfaceVersion(
                 major: try number(UInt32.self, at: offset + 4), minor: try number(UInt32.self, at: offset + 8),
                 patch: try number(UInt32.self, at: offset + 12))
             versions.append(
                 TargetVersion(name: String(decoding: try text(at: offset + 16), as: UTF8.self), version: version))
-            if next == 0 { return versions }
+            if next == 0 { break }
             offset += next
         }
+        return versions
     }
 
     /// Reads `struct dm_target_deps`.
     func dependencies() throws(DeviceMapperError) -> [DeviceNumber] {
+        if bytes.isEmpty { return [] }
         let count = try number(UInt32.self, at: 0)
         var devices: [DeviceNumber] = []
         for index in 0..<Int(count) {

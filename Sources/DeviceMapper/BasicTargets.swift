@@ -137,7 +137,8 @@ public struct FlakeyTarget: Hashable, Sendable {
     }
 
     var parameters: String {
-        (["\(device) \(start) \(upSeconds) \(downSeconds) \(features.count)"] + features).joined(separator: " ")
+        (["\(device) \(start) \(upSeconds) \(downSeconds) \(features.count)"] + features.map(TargetWords.escaped))
+            .joined(separator: " ")
     }
 }
 
@@ -183,7 +184,7 @@ public struct SnapshotTarget: Hashable, Sendable {
     }
 
     var parameters: String {
-        let counted = features.isEmpty ? [] : ["\(features.count)"] + features
+        let counted = features.isEmpty ? [] : ["\(features.count)"] + features.map(TargetWords.escaped)
         return (["\(origin) \(exceptionStore) \(persistence.rawValue) \(chunk)"] + counted).joined(separator: " ")
     }
 }
@@ -224,8 +225,9 @@ public struct CryptTarget: Hashable, Sendable {
     }
 
     var parameters: String {
-        let counted = options.isEmpty ? [] : ["\(options.count)"] + options
-        return (["\(cipher) \(key) \(vectorOffset) \(device) \(start)"] + counted).joined(separator: " ")
+        let counted = options.isEmpty ? [] : ["\(options.count)"] + options.map(TargetWords.escaped)
+        let words = [TargetWords.escaped(cipher), TargetWords.escaped(key)]
+        return (words + ["\(vectorOffset) \(device) \(start)"] + counted).joined(separator: " ")
     }
 
     mutating func redactKey() {

@@ -4,21 +4,23 @@ extension Control {
     /// - Parameters:
     ///   - name: The name of the new device.
     ///   - uuid: Its DM uuid.
+    ///   - minor: The minor number to take, or `nil` for the next free one.
     ///   - table: Its table.
     ///   - udev: What udev is told.
     /// - Returns: The state of the device, with its number.
     /// - Throws: What the first refused command throws: ``DeviceMapperError/Code/busy`` when the name or the uuid is
     ///   taken, or the reason why a target did not accept its parameters.
+    @discardableResult
     public func activateDevice(
-        _ name: DeviceName, uuid: DeviceUUID?, table: MappingTable, udev: UdevNotice = .hidden
+        _ name: DeviceName, uuid: DeviceUUID?, minor: UInt32? = nil, table: MappingTable, udev: UdevNotice = .hidden
     ) throws(DeviceMapperError) -> DeviceInformation {
-        try createDevice(name, uuid: uuid)
+        let created = try createDevice(name, uuid: uuid, minor: minor)
         do {
             try loadTable(table, into: .name(name))
             return try resumeDevice(.name(name), udev: udev)
         } catch {
             // The device was made two commands ago and nobody else knows it; the first error is the one to report.
-            _ = try? removeDevice(.name(name))
+            _ = try? removeDevice(.number(created.number))
             throw error
         }
     }

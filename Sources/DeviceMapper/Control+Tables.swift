@@ -3,13 +3,14 @@ extension Control {
     ///
     /// The corresponding ioctl is `DM_TABLE_LOAD`.
     ///
-    /// - Throws: ``DeviceMapperError`` with the kernel's reason when a target does not accept its parameters.
+    /// - Throws: ``DeviceMapperError`` with the kernel's reason when a target does not accept its parameters,
+    ///   ``DeviceMapperError/Code/invalidTable`` when the table cannot be put to the kernel at all.
     public func loadTable(_ table: MappingTable, into device: DeviceReference) throws(DeviceMapperError) {
         var request = ControlRequest(.loadTable, device)
         if table.isReadOnly { request.flags.insert(.readOnly) }
         if table.holdsSecrets { request.flags.insert(.secureData) }
         request.targetCount = UInt32(clamping: table.entries.count)
-        request.payload = table.encoded
+        request.payload = try table.encoded()
         try perform(request)
     }
 
@@ -48,7 +49,6 @@ extension Control {
         var request = ControlRequest(.tableStatus, device, flags: [.statusTable, .noFlush, .secureData])
         if inactive { request.flags.insert(.queryInactive) }
         return try perform(request) { header, payload throws(DeviceMapperError) in
-            if inactive, !header.flags.contains(.inactivePresent) { return MappingTable([]) }
             let lines = try payload().targets(count: header.targetCount)
             return MappingTable(lines.map(TableEntry.init), isReadOnly: header.flags.contains(.readOnly))
         }
@@ -100,6 +100,10 @@ extension Control {
     public func sendMessage(
         _ message: String, to device: DeviceReference, sector: Sectors = 0, answerCapacity: Int = 0
     ) throws(DeviceMapperError) -> String? {
+        guard !message.utf8.contains(0) else {
+            throw DeviceMapperError(
+                .failed, command: .targetMessage, device: device.description, detail: "a message has no zero byte")
+        }
         var request = ControlRequest(.targetMessage, device)
         request.payload = unsafe withUnsafeBytes(of: sector.count) { unsafe Array($0) } + Array(message.utf8) + [0]
         request.answerCapacity = max(0, min(answerCapacity, RequestBuffer.maximumSize / 2))

@@ -94,35 +94,56 @@ public final class Control: Sendable {
         _ request: ControlRequest,
         read: (AnswerHeader, () throws(DeviceMapperError) -> AnswerPayload) throws(DeviceMapperError) -> Result
     ) throws(DeviceMapperError) -> Result {
-        try buffers.withBuffer { buffer throws(DeviceMapperError) in
-            buffer.grow(to: request.size)
+        guard request.size <= RequestBuffer.maximumSize else {
+            throw DeviceMapperError(
+                .failed, command: request.command, device: request.subject,
+                detail: "the request has \(request.size) bytes, the kernel takes \(RequestBuffer.maximumSize)")
+        }
+        return try buffers.withBuffer { buffer throws(DeviceMapperError) in
             defer { if request.flags.contains(.secureData) { buffer.wipe() } }
+            var dataSize = self.dataSize(for: request, in: buffer)
             while true {
-                let header = try send(request, in: buffer)
+                buffer.grow(to: dataSize)
+                let header = try send(request, in: buffer, dataSize: dataSize)
                 guard header.flags.contains(.bufferFull) else {
-                    return try read(header) { () throws(DeviceMapperError) in try buffer.payload(of: header) }
+                    do throws(DeviceMapperError) {
+                        return try read(header) { () throws(DeviceMapperError) in try buffer.payload(of: header) }
+                    } catch  where error.code == .malformedAnswer {
+                        throw DeviceMapperError(
+                            .malformedAnswer, command: request.command, device: request.subject, detail: error.detail)
+                    }
                 }
-                guard request.command.mayBeRepeated, buffer.size < RequestBuffer.maximumSize else {
+                guard request.command.mayBeRepeated, dataSize < RequestBuffer.maximumSize else {
                     throw DeviceMapperError(
                         .answerTooLarge, command: request.command, device: request.subject,
-                        detail: "it was carried out, but its answer is larger than \(buffer.size) bytes")
+                        detail: "it was carried out, but its answer is larger than \(dataSize) bytes")
                 }
-                buffer.grow(to: min(buffer.size * 2, RequestBuffer.maximumSize))
+                dataSize = min(dataSize * 2, RequestBuffer.maximumSize)
             }
         }
     }
 
-    private func send(_ request: ControlRequest, in buffer: RequestBuffer) throws(DeviceMapperError) -> AnswerHeader {
-        // The kernel copies as much as data_size says: a message without an answer does not carry the whole buffer.
-        let dataSize = request.command == .targetMessage ? request.size : buffer.size
+    /// How much of a buffer goes to the kernel, which copies all of it in both directions.
+    private func dataSize(for request: ControlRequest, in buffer: RequestBuffer) -> Int {
+        switch request.command {
+        // The caller says how long an answer is.
+        case .targetMessage: request.size
+        // A list is about as long as the last one, for which the buffer has grown.
+        case .listDevices: buffer.size
+        default: max(buffers.initialSize, request.size)
+        }
+    }
+
+    private func send(
+        _ request: ControlRequest, in buffer: RequestBuffer, dataSize: Int
+    ) throws(DeviceMapperError) -> AnswerHeader {
         buffer.write(request, dataSize: dataSize)
         if request.command.isExplainedInLog { buffer.log.skipToEnd() }
         guard let errno = unsafe transport.perform(request.command, request: buffer.memory) else {
             return buffer.header
         }
-        let isExplained = request.command.isExplainedInLog && errno != .noSuchAddressOrDevice
         throw DeviceMapperError(
             errno, command: request.command, device: request.subject,
-            kernelReason: isExplained ? buffer.log.reasons(about: request.number) : [])
+            kernelReason: request.command.isExplainedInLog ? buffer.log.reasons(about: request.number) : [])
     }
 }

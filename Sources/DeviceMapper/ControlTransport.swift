@@ -45,19 +45,19 @@ public final class KernelTransport: ControlTransport {
     }
 
     private static func error(opening path: FilePath, _ errno: Errno) -> DeviceMapperError {
+        let code: DeviceMapperError.Code
+        let detail: String
         switch errno {
         case .permissionDenied, .notPermitted:
-            return DeviceMapperError(
-                .notPermitted, errno: errno, detail: "cannot open \(path): device mapper commands need root")
+            code = .notPermitted
+            detail = "device mapper commands need root"
         case .noSuchFileOrDirectory:
-            return DeviceMapperError(
-                .noDeviceMapper, errno: errno,
-                detail:
-                    "\(path) is missing; load the module with “modprobe dm_mod”, and in a container pass the node in")
+            code = .noDeviceMapper
+            detail = "load the module with “modprobe dm_mod”; in a container, pass the node in"
         default:
-            return DeviceMapperError(
-                .noDeviceMapper, errno: errno,
-                detail: "cannot open \(path); this kernel has no device mapper: load the module with “modprobe dm_mod”")
+            code = .noDeviceMapper
+            detail = "this kernel has no device mapper, unless “modprobe dm_mod” loads it"
         }
+        return DeviceMapperError(code, attempt: "open \(path)", errno: errno, detail: detail)
     }
 }

@@ -44,6 +44,8 @@ public struct DeviceMapperError: Error, Hashable, Sendable {
     public let code: Code
     /// The command that was refused, if one was sent.
     public let command: ControlCommand?
+    /// What was attempted, where it was no command of the control node, to complete “cannot …”.
+    public let attempt: String?
     /// The name, uuid or number of the device, or the text that was not accepted as one.
     public let device: String?
     /// The kernel's error number.
@@ -55,11 +57,12 @@ public struct DeviceMapperError: Error, Hashable, Sendable {
 
     /// Makes an error that no command of the kernel has raised.
     public init(
-        _ code: Code, command: ControlCommand? = nil, device: String? = nil, errno: Errno? = nil,
-        detail: String? = nil, kernelReason: [String] = []
+        _ code: Code, command: ControlCommand? = nil, attempt: String? = nil, device: String? = nil,
+        errno: Errno? = nil, detail: String? = nil, kernelReason: [String] = []
     ) {
         self.code = code
         self.command = command
+        self.attempt = attempt
         self.device = device
         self.errno = errno
         self.detail = detail
@@ -74,6 +77,8 @@ public struct DeviceMapperError: Error, Hashable, Sendable {
         case .permissionDenied:
             code = .notPermitted
             detail = "device mapper commands need root (CAP_SYS_ADMIN in the initial user namespace)"
+        case .noSuchAddressOrDevice where command == .createDevice:
+            code = .busy
         case .noSuchAddressOrDevice where command != .loadTable || kernelReason.isEmpty:
             code = .noSuchDevice
         case .resourceBusy:
@@ -98,24 +103,26 @@ public struct DeviceMapperError: Error, Hashable, Sendable {
 extension DeviceMapperError: CustomStringConvertible {
     /// What was attempted on which device, why it failed, and the kernel's own words where it had any.
     public var description: String {
-        var text = ""
-        if let command {
-            text = "cannot \(command.purpose)"
-            if let device { text += " \(device)" }
+        var parts: [String] = []
+        if let purpose = command?.purpose ?? attempt {
+            parts.append("cannot \(purpose)" + (device.map { " \($0)" } ?? ""))
         } else if let device {
-            text = "“\(device)”"
+            parts.append("“\(device)”")
         }
-        func append(_ part: String) {
-            text += text.isEmpty ? part : ": \(part)"
-        }
-        if let errno { append(Self.meaning(of: errno)) }
-        if let detail { append(detail) }
-        if !kernelReason.isEmpty { append("the kernel says: \(kernelReason.joined(separator: "; "))") }
-        return text
+        if let errno { parts.append(meaning(of: errno)) }
+        if let detail { parts.append(detail) }
+        if !kernelReason.isEmpty { parts.append("the kernel says: \(kernelReason.joined(separator: "; "))") }
+        return parts.joined(separator: ": ")
     }
 
-    private static func meaning(of errno: Errno) -> String {
+    private func meaning(of errno: Errno) -> String {
         switch errno {
+        case .resourceBusy where command == .createDevice:
+            "a device with this name or uuid exists already (EBUSY)"
+        case .noSuchAddressOrDevice where command == .createDevice:
+            "the minor number is taken, or none is left (ENXIO)"
+        case .resourceBusy where command == .renameDevice:
+            "another device has this name or uuid already (EBUSY)"
         case .noSuchAddressOrDevice: "there is no such device (ENXIO)"
         case .resourceBusy: "it is in use (EBUSY)"
         case .fileExists: "it exists already (EEXIST)"

@@ -21,6 +21,20 @@ public struct DeviceName: Hashable, Sendable {
         self.bytes = bytes
     }
 
+    /// Takes the name of a device that another program has made: any text of up to ``maximumLength`` bytes.
+    ///
+    /// libdevmapper writes what udev would escape as `\xNN` into the kernel's name; such a name is taken as it is there.
+    ///
+    /// - Throws: ``DeviceMapperError/Code/invalidName`` when no device can have the name.
+    public init(existing text: String) throws(DeviceMapperError) {
+        let bytes = Array(text.utf8)
+        guard !bytes.isEmpty, bytes.count <= Self.maximumLength, !bytes.contains(0) else {
+            throw DeviceMapperError(
+                .invalidName, device: text, detail: "a device's name has 1 to \(Self.maximumLength) bytes")
+        }
+        self.bytes = bytes
+    }
+
     /// Takes a name from the kernel.
     init(kernelBytes bytes: [UInt8]) {
         self.bytes = bytes
@@ -50,7 +64,7 @@ public struct DeviceName: Hashable, Sendable {
 }
 
 extension DeviceName: CustomStringConvertible {
-    /// The name as text; bytes that are no UTF-8 are shown as `\xNN`.
+    /// The name as text; control characters and bytes that are no UTF-8 are shown as `\xNN`.
     public var description: String { printable(bytes) }
 }
 
@@ -87,16 +101,19 @@ public struct DeviceUUID: Hashable, Sendable {
 }
 
 extension DeviceUUID: CustomStringConvertible {
-    /// The uuid as text; bytes that are no UTF-8 are shown as `\xNN`.
+    /// The uuid as text; control characters and bytes that are no UTF-8 are shown as `\xNN`.
     public var description: String { printable(bytes) }
 }
 
 private func printable(_ bytes: [UInt8]) -> String {
-    if let text = String(validating: bytes, as: UTF8.self) { return text }
+    if let text = String(validating: bytes, as: UTF8.self),
+        text.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control })
+    {
+        return text
+    }
     return bytes.map { byte in
         if byte >= 0x20 && byte < 0x7f { return String(UnicodeScalar(byte)) }
-        let hexadecimal = String(byte, radix: 16)
-        return "\\x" + (hexadecimal.count == 1 ? "0" : "") + hexadecimal
+        return "\\x" + (byte < 0x10 ? "0" : "") + String(byte, radix: 16)
     }.joined()
 }
 

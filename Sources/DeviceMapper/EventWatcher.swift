@@ -3,9 +3,9 @@ internal import SystemPackage
 
 /// Waits for events of any mapped device with `poll(2)` on a control node of its own.
 ///
-/// A device has an event when its target reports one (a thin pool below its low-water mark, a failed mirror), and when
-/// it is created, renamed, removed or gets a new table. No event is lost: the node is armed before the devices are
-/// listed, so what happens after the listing ends the wait.
+/// A device has an event when its target reports one (a thin pool below its low-water mark, a failed mirror) and when
+/// it is renamed; that a device is created or removed ends a wait as well. A suspend, a resume or a new table is none.
+/// No event is lost: the node is armed before the devices are listed, so what happens after the listing ends the wait.
 public final class EventWatcher: Sendable {
     private let transport: KernelTransport
     private let control: Control
@@ -67,7 +67,7 @@ public final class EventWatcher: Sendable {
             if ready > 0 { return true }
             if ready < 0, Errno(rawValue: errno) != .interrupted {
                 throw DeviceMapperError(
-                    .failed, errno: Errno(rawValue: errno), detail: "cannot wait for events of the device mapper")
+                    .failed, attempt: "wait for events of the device mapper", errno: Errno(rawValue: errno))
             }
         }
     }

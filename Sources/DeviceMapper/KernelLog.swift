@@ -49,11 +49,13 @@ final class KernelLog {
     /// Takes the text out of one record, `priority,sequence,time,flags;text\n`.
     static func reason(in record: ArraySlice<UInt8>, about number: DeviceNumber?) -> String? {
         guard let semicolon = record.firstIndex(of: UInt8(ascii: ";")) else { return nil }
-        let text = String(decoding: record[(semicolon + 1)...].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
-        let prefix = "device-mapper: "
-        guard text.hasPrefix(prefix) else { return nil }
+        let text = record[(semicolon + 1)...].prefix { $0 != UInt8(ascii: "\n") }
+        let prefix = "device-mapper: ".utf8
+        guard text.starts(with: prefix) else { return nil }
         let reason = text.dropFirst(prefix.count)
-        if let number, reason.hasPrefix("table: "), !reason.hasPrefix("table: \(number): ") { return nil }
-        return String(reason)
+        if let number, reason.starts(with: "table: ".utf8), !reason.starts(with: "table: \(number): ".utf8) {
+            return nil
+        }
+        return String(decoding: reason, as: UTF8.self)
     }
 }

@@ -22,13 +22,13 @@ public struct MappingTable: Hashable, Sendable {
     /// - Throws: ``DeviceMapperError/Code/invalidTable`` with the number of the line.
     public init(parsing text: String, isReadOnly: Bool = false) throws(DeviceMapperError) {
         var entries: [TableEntry] = []
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let content = line.drop { $0.isWhitespace }
             if content.isEmpty || content.first == "#" { continue }
             guard let entry = TableEntry(String(content)) else {
+                // The line itself is not repeated, because it may hold a key.
                 throw DeviceMapperError(
-                    .invalidTable, device: String(content),
-                    detail: "line \(index + 1) is not “start length target parameters”")
+                    .invalidTable, detail: "line \(index + 1) of the table is not “start length target parameters”")
             }
             entries.append(entry)
         }
@@ -46,20 +46,29 @@ public struct MappingTable: Hashable, Sendable {
     var holdsSecrets: Bool { entries.contains { $0.target.holdsSecrets } }
 
     /// The table as `struct dm_target_spec` records, each counting from itself to the next.
-    var encoded: [UInt8] {
+    ///
+    /// - Throws: ``DeviceMapperError/Code/invalidTable`` for what the kernel would read as something else.
+    func encoded() throws(DeviceMapperError) -> [UInt8] {
         var bytes: [UInt8] = []
         func append(_ number: some FixedWidthInteger) {
             unsafe withUnsafeBytes(of: number) { unsafe bytes.append(contentsOf: $0) }
         }
-        for entry in entries {
+        for (index, entry) in entries.enumerated() {
+            let type = Array(entry.target.type.utf8)
             let parameters = Array(entry.target.parameters.utf8)
+            guard (1...15).contains(type.count), !type.contains(0), !parameters.contains(0) else {
+                throw DeviceMapperError(
+                    .invalidTable,
+                    detail:
+                        "segment \(index + 1) of the table: a target's name has 1 to 15 bytes, and neither it nor the "
+                        + "parameters have a zero byte")
+            }
             let specificationSize = 40
             let end = (specificationSize + parameters.count + 1 + 7) & ~7
             append(entry.start.count)
             append(entry.length.count)
             append(Int32(0))
-            append(UInt32(end))
-            let type = Array(entry.target.type.utf8.prefix(15))
+            append(UInt32(clamping: end))
             bytes += type + [UInt8](repeating: 0, count: 16 - type.count)
             bytes += parameters + [UInt8](repeating: 0, count: end - specificationSize - parameters.count)
         }

@@ -13,7 +13,7 @@ internal import Synchronization
     let log = KernelLog()
 
     init(size: Int) {
-        unsafe memory = .allocate(byteCount: max(size, Self.headerSize), alignment: 8)
+        unsafe memory = .allocate(byteCount: size, alignment: 8)
     }
 
     deinit {
@@ -34,9 +34,12 @@ internal import Synchronization
         unsafe _ = memory.initializeMemory(as: UInt8.self, repeating: 0)
     }
 
-    /// Writes a request; it must fit.
+    /// Writes a request of `dataSize` bytes, which must fit, with zeros behind its payload.
+    ///
+    /// The kernel builds its answer in a copy of the request, and some targets write no status at all: what an earlier
+    /// answer left there would be taken for theirs.
     func write(_ request: ControlRequest, dataSize: Int) {
-        unsafe memory[..<Self.headerSize].initializeMemory(as: UInt8.self, repeating: 0)
+        unsafe memory[..<dataSize].initializeMemory(as: UInt8.self, repeating: 0)
         let version = request.command.minimumVersion
         unsafe memory.withMemoryRebound(to: dm_ioctl.self) { headers in
             unsafe headers[0].version = (version.major, version.minor, version.patch)
@@ -76,11 +79,14 @@ internal import Synchronization
         return unsafe Array(memory[offset..<offset + length].prefix { $0 != 0 })
     }
 
-    /// What the kernel put behind the header.
+    /// What the kernel put behind the header; empty when it had nothing to put there, such as the table of a device
+    /// without one.
     func payload(of header: AnswerHeader) throws(DeviceMapperError) -> AnswerPayload {
         let start = Int(header.dataStart)
         let end = Int(header.dataSize)
-        guard start >= Self.headerSize, start <= end, end <= size else {
+        // An answer without a payload counts the header alone, in some commands without its padding.
+        if end <= start { return AnswerPayload(bytes: []) }
+        guard start >= Self.headerSize, end <= size else {
             throw DeviceMapperError(.malformedAnswer, detail: "payload at \(start) to \(end) in a buffer of \(size)")
         }
         return unsafe AnswerPayload(bytes: Array(memory[start..<end]))
@@ -92,10 +98,10 @@ internal import Synchronization
 /// A program of n threads comes to own n of them.
 final class RequestBufferPool: Sendable {
     private let idle = Mutex<[RequestBuffer]>([])
-    private let initialSize: Int
+    let initialSize: Int
 
     init(initialSize: Int) {
-        self.initialSize = initialSize
+        self.initialSize = max(initialSize, RequestBuffer.headerSize)
     }
 
     func withBuffer<Result>(

@@ -88,9 +88,16 @@ public enum Target: Hashable, Sendable {
 
     /// The target with zeros for the digits of its key.
     var redacted: Target {
-        guard case .crypt(var crypt) = self else { return self }
-        crypt.redactKey()
-        return .crypt(crypt)
+        switch self {
+        case .crypt(var crypt):
+            crypt.redactKey()
+            return .crypt(crypt)
+        case .other(type: "crypt", _):
+            // Parameters that the type does not know may still hold a key.
+            return .other(type: "crypt", parameters: "")
+        default:
+            return self
+        }
     }
 }
 
@@ -108,8 +115,7 @@ public enum TargetDevice: Hashable, Sendable, LosslessStringConvertible {
     public var description: String {
         switch self {
         case .number(let number): number.description
-        case .path(let path):
-            path.map { $0.isWhitespace || $0 == "\\" ? "\\\($0)" : String($0) }.joined()
+        case .path(let path): TargetWords.escaped(path)
         }
     }
 }
@@ -117,28 +123,38 @@ public enum TargetDevice: Hashable, Sendable, LosslessStringConvertible {
 /// The words of a target's parameters, split as the kernel splits them: at white space, with a backslash before a
 /// character that belongs to the word whatever it is.
 struct TargetWords {
-    private var words: ArraySlice<String>
+    private var words: ArraySlice<String> = []
 
     init(_ text: String) {
-        var words: [String] = []
-        var word: String?
-        var isEscaped = false
-        for character in text {
-            if isEscaped {
-                word = (word ?? "") + String(character)
-                isEscaped = false
-            } else if character == "\\" {
-                isEscaped = true
-                word = word ?? ""
-            } else if character.isWhitespace {
-                if let word { words.append(word) }
-                word = nil
-            } else {
-                word = (word ?? "") + String(character)
+        var word: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            if byte == Self.backslash, let escaped = rest.popFirst() {
+                word.append(escaped)
+            } else if !Self.isSpace(byte) {
+                word.append(byte)
+            } else if !word.isEmpty {
+                words.append(String(decoding: word, as: UTF8.self))
+                word = []
             }
         }
-        if let word { words.append(word) }
-        self.words = words[...]
+        if !word.isEmpty { words.append(String(decoding: word, as: UTF8.self)) }
+    }
+
+    /// A word with a backslash before what would end it.
+    static func escaped(_ word: String) -> String {
+        var bytes: [UInt8] = []
+        for byte in word.utf8 {
+            if byte == backslash || isSpace(byte) { bytes.append(backslash) }
+            bytes.append(byte)
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static let backslash = UInt8(ascii: "\\")
+
+    private static func isSpace(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: " ") || (UInt8(ascii: "\t")...UInt8(ascii: "\r")).contains(byte)
     }
 
     var isEmpty: Bool { words.isEmpty }

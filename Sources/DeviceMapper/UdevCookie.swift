@@ -29,9 +29,9 @@ public final class UdevCookie: Sendable, Hashable {
             if Errno(rawValue: lastError) != .fileExists { break }
         }
         throw DeviceMapperError(
-            .failed, errno: Errno(rawValue: lastError),
-            detail: "cannot make a semaphore to wait for udev; “ipcs -s” lists those in use, and "
-                + "“dmsetup udevcomplete_all” removes what interrupted programs left behind")
+            .failed, attempt: "make a semaphore to wait for udev", errno: Errno(rawValue: lastError),
+            detail: "“ipcs -s” lists those in use, and “dmsetup udevcomplete_all” removes what interrupted programs "
+                + "left behind")
     }
 
     deinit {
@@ -46,12 +46,13 @@ public final class UdevCookie: Sendable, Hashable {
         let errno = dmshim_semaphore_add(semaphore, 1)
         guard errno == 0 else {
             throw DeviceMapperError(
-                .failed, errno: Errno(rawValue: errno), detail: "the semaphore of a udev cookie was removed")
+                .failed, attempt: "prepare to wait for udev", errno: Errno(rawValue: errno),
+                detail: "the semaphore of the udev cookie was removed")
         }
     }
 
     func cancelEvent() {
-        // Fails only when somebody removed the semaphore, and then nobody waits for it either.
+        // Fails only when somebody removed the semaphore or counted it down too often: then there is nothing to cancel.
         _ = dmshim_semaphore_add(semaphore, -1)
     }
 
@@ -59,8 +60,8 @@ public final class UdevCookie: Sendable, Hashable {
     ///
     /// A cookie is waited for once.
     ///
-    /// - Throws: ``DeviceMapperError/Code/timedOut`` when they have not within `timeout`. The devices are there all the
-    ///   same, as `/dev/dm-N`.
+    /// - Throws: ``DeviceMapperError/Code/timedOut`` when they have not within `timeout`. The devices are there, or
+    ///   gone, all the same.
     public func wait(timeout: Duration) throws(DeviceMapperError) {
         cancelEvent()
         let deadline = ContinuousClock.now.advanced(by: timeout)
@@ -71,13 +72,14 @@ public final class UdevCookie: Sendable, Hashable {
             switch errno {
             case Errno(rawValue: 0), .identifierRemoved: return
             case .interrupted: continue
-            case .wouldBlock, .resourceTemporarilyUnavailable:
+            case .resourceTemporarilyUnavailable:
+                if ContinuousClock.now < deadline { continue }
                 throw DeviceMapperError(
-                    .timedOut, errno: errno,
-                    detail: "udev has not confirmed the device within \(timeout); is systemd-udevd running, and in the "
-                        + "same IPC namespace? The device itself is there, as /dev/dm-N")
+                    .timedOut, attempt: "wait for udev",
+                    detail: "its rules have not run within \(timeout), though the change itself is made; is "
+                        + "systemd-udevd running, and in the same IPC namespace?")
             default:
-                throw DeviceMapperError(.failed, errno: errno, detail: "cannot wait for udev")
+                throw DeviceMapperError(.failed, attempt: "wait for udev", errno: errno)
             }
         }
     }

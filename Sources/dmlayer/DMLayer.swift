@@ -6,7 +6,10 @@ struct DMLayer: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dmlayer",
         abstract: "Thin-provisioned layers, and the device mapper below them, without libdevmapper or udev.",
-        subcommands: [DM.self])
+        subcommands: [
+            Initialize.self, Info.self, Shutdown.self, Create.self, MountLayer.self, UnmountLayer.self, Remove.self,
+            List.self, Tree.self, Inspect.self, DM.self,
+        ])
 
     // Every command has the same group: what stands before the command's name is found by this one, and the parser
     // hands its values on.

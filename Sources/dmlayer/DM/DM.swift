@@ -11,6 +11,8 @@ struct DM: ParsableCommand {
             them, so what dmsetup shows as “a b” is “a\\x20b” here.
             """,
         subcommands: [
-            Version.self
+            Version.self, Targets.self, List.self, Info.self, Table.self, Status.self, Deps.self, Create.self,
+            Load.self,
+            Clear.self, Suspend.self, Resume.self, Remove.self, Rename.self, Message.self, Wait.self, Events.self,
         ])
 }

@@ -1,0 +1,71 @@
+public import BlockDevices
+public import DeviceMapper
+internal import Glibc
+internal import SystemPackage
+
+/// Something that keeps a block device busy.
+public enum DeviceUser: Hashable, Sendable {
+    /// A process that has a file or a directory on the device's file system open.
+    case process(Int, name: String, path: String)
+    /// A process in whose mount namespace the device is mounted.
+    case mount(Int, name: String, mountPoint: String)
+    /// Another block device on top of it.
+    case holder(DeviceHolder)
+
+    /// Everything that is known to use a device; a mount namespace is named once, by one of its processes.
+    ///
+    /// What ends while it is looked for is left out.
+    public static func users(of device: DeviceNumber) -> [DeviceUser] {
+        var users: [DeviceUser] = []
+        var namespaces: Set<UInt64> = []
+        for process in processes() {
+            let directory = FilePath("/proc").appending("\(process)")
+            let name = (try? PseudoFile.readLine(directory.appending("comm"))) ?? "?"
+            if let path = openFile(of: directory, on: device) {
+                users.append(.process(process, name: name, path: path))
+            }
+            guard let namespace = try? Stat(directory.appending("ns/mnt")).inode.rawValue,
+                namespaces.insert(UInt64(namespace)).inserted,
+                let mounts = try? MountTable(reading: directory.appending("mountinfo"))
+            else { continue }
+            for entry in mounts.entries where entry.device == device {
+                users.append(.mount(process, name: name, mountPoint: entry.mountPoint.string))
+            }
+        }
+        return users + ((try? DeviceHolder.holders(of: device)) ?? []).map(DeviceUser.holder)
+    }
+
+    private static func processes() -> [Int] {
+        ((try? DirectoryListing.names(in: "/proc")) ?? []).compactMap { Int($0.string) }.sorted()
+    }
+
+    /// The working directory, root or open file of a process that lies on the device, or that is the device.
+    private static func openFile(of directory: FilePath, on device: DeviceNumber) -> String? {
+        let descriptors = ((try? DirectoryListing.names(in: directory.appending("fd"))) ?? [])
+            .map { directory.appending("fd").appending($0) }
+        for link in [directory.appending("cwd"), directory.appending("root")] + descriptors {
+            guard let status = try? Stat(link) else { continue }
+            let isDevice = status.type == .blockSpecial && DeviceNumber(status.specialDeviceID) == device
+            if isDevice || DeviceNumber(status.deviceID) == device { return target(of: link) }
+        }
+        return nil
+    }
+
+    private static func target(of link: FilePath) -> String {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = unsafe readlink(link.string, &buffer, buffer.count)
+        return count > 0 ? String(decoding: buffer[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self) : link.string
+    }
+}
+
+extension DeviceUser: CustomStringConvertible {
+    /// Who it is and what of the device it uses.
+    public var description: String {
+        switch self {
+        case .process(let process, let name, let path): "process \(process) (\(name)), which has \(path) open"
+        case .mount(let process, let name, let mountPoint):
+            "the mount at \(mountPoint) in the namespace of process \(process) (\(name))"
+        case .holder(let holder): "\(holder)"
+        }
+    }
+}

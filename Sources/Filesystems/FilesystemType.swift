@@ -1,0 +1,79 @@
+public import BlockDevices
+internal import Glibc
+internal import SystemPackage
+
+/// A file system that is recognised.
+public enum FilesystemType: String, Hashable, Sendable, CaseIterable {
+    case ext4
+    case xfs
+    case btrfs
+
+    /// The file system that Docker's driver would take: XFS where the kernel has it and mkfs.xfs is installed, otherwise
+    /// ext4.
+    public static func preferred() -> FilesystemType {
+        guard Program.find("mkfs.xfs") != nil else { return .ext4 }
+        if !isKnownToKernel("xfs") {
+            // A mount that must fail makes the kernel load the module.
+            _ = unsafe Glibc.mount("none", "/proc/self/fd", "xfs", 0, nil)
+        }
+        return isKnownToKernel("xfs") ? .xfs : .ext4
+    }
+
+    private static func isKnownToKernel(_ name: String) -> Bool {
+        guard let content = try? PseudoFile.read("/proc/filesystems") else { return false }
+        return String(decoding: content, as: UTF8.self).split(whereSeparator: \.isWhitespace).contains { $0 == name }
+    }
+}
+
+/// What the superblock of a file system says.
+public struct Superblock: Hashable, Sendable {
+    /// The file system.
+    public let type: FilesystemType
+    /// Its UUID, in the form of blkid.
+    public let uuid: String
+
+    /// Reads the superblock on a device.
+    ///
+    /// - Returns: `nil` when there is no file system that is known.
+    /// - Throws: `BlockDeviceError` when the device cannot be read.
+    public static func probe(_ device: BlockDevice) throws(BlockDeviceError) -> Superblock? {
+        let size = try device.size()
+        for signature in Signature.all where size >= signature.offset + UInt64(signature.length) {
+            let bytes = try device.read(offset: signature.offset, count: signature.length)
+            if let superblock = signature.read(bytes) { return superblock }
+        }
+        return nil
+    }
+
+    /// Where a file system writes what it is.
+    private struct Signature {
+        let type: FilesystemType
+        /// Where the superblock is on the device, and how much of it is read; multiples of 512 bytes.
+        let offset: UInt64
+        let length: Int
+        /// Where within it the magic bytes and the UUID are.
+        let magicOffset: Int
+        let magic: [UInt8]
+        let uuidOffset: Int
+
+        static let all = [
+            Signature(
+                type: .xfs, offset: 0, length: 512, magicOffset: 0, magic: Array("XFSB".utf8), uuidOffset: 32),
+            Signature(
+                type: .ext4, offset: 1024, length: 1024, magicOffset: 0x38, magic: [0x53, 0xef], uuidOffset: 0x68),
+            Signature(
+                type: .btrfs, offset: 0x10000, length: 512, magicOffset: 0x40, magic: Array("_BHRfS_M".utf8),
+                uuidOffset: 0x20),
+        ]
+
+        func read(_ bytes: [UInt8]) -> Superblock? {
+            guard bytes.count == length, bytes[magicOffset...].starts(with: magic) else { return nil }
+            var text = ""
+            for (index, byte) in bytes[uuidOffset..<uuidOffset + 16].enumerated() {
+                if [4, 6, 8, 10].contains(index) { text += "-" }
+                text += (byte < 16 ? "0" : "") + String(byte, radix: 16)
+            }
+            return Superblock(type: type, uuid: text)
+        }
+    }
+}

@@ -1,0 +1,75 @@
+internal import Glibc
+public import SystemPackage
+
+/// Mounting and unmounting.
+public enum Mount {
+    /// Mounts the file system on a device.
+    ///
+    /// The corresponding C function is `mount`.
+    ///
+    /// - Parameters:
+    ///   - device: The device's node.
+    ///   - mountPoint: A directory.
+    ///   - type: The file system's name in `/proc/filesystems`.
+    ///   - options: Options as in `/etc/fstab`, each of which may hold several, separated by commas.
+    /// - Throws: ``FilesystemError``.
+    public static func mount(
+        _ device: FilePath, at mountPoint: FilePath, type: String, options: [String] = []
+    ) throws(FilesystemError) {
+        let (flags, data) = MountOptions.split(options)
+        guard unsafe Glibc.mount(device.string, mountPoint.string, type, flags, data) == 0 else {
+            let error = Errno(rawValue: errno)
+            let advice: String? =
+                switch error {
+                case .operationNotSupportedByDevice:
+                    "the kernel has no \(type); load its module with “modprobe \(type)”"
+                case .invalidArgument, .badAddress: "the kernel log (dmesg) says why"
+                default: nil
+                }
+            throw FilesystemError("mount \(device) at", mountPoint, errno: error, detail: advice)
+        }
+    }
+
+    /// Unmounts what is mounted at a directory.
+    ///
+    /// The corresponding C function is `umount2`.
+    ///
+    /// - Parameters:
+    ///   - mountPoint: The directory.
+    ///   - isLazy: Detaches it at once, and really unmounts it when nothing uses it any more (`MNT_DETACH`).
+    /// - Throws: ``FilesystemError``, with `EBUSY` when something uses it.
+    public static func unmount(_ mountPoint: FilePath, isLazy: Bool = false) throws(FilesystemError) {
+        guard unsafe umount2(mountPoint.string, CInt(UMOUNT_NOFOLLOW) | (isLazy ? CInt(MNT_DETACH) : 0)) == 0 else {
+            throw FilesystemError("unmount", mountPoint, errno: Errno(rawValue: errno))
+        }
+    }
+}
+
+/// Mount options as text, divided into what every file system has and what the file system itself reads.
+enum MountOptions {
+    private static let flags: [String: (set: UInt, clear: UInt)] = [
+        "defaults": (0, 0), "ro": (UInt(MS_RDONLY), 0), "rw": (0, UInt(MS_RDONLY)),
+        "nosuid": (UInt(MS_NOSUID), 0), "suid": (0, UInt(MS_NOSUID)),
+        "nodev": (UInt(MS_NODEV), 0), "dev": (0, UInt(MS_NODEV)),
+        "noexec": (UInt(MS_NOEXEC), 0), "exec": (0, UInt(MS_NOEXEC)),
+        "sync": (UInt(MS_SYNCHRONOUS), 0), "async": (0, UInt(MS_SYNCHRONOUS)), "dirsync": (UInt(MS_DIRSYNC), 0),
+        "noatime": (UInt(MS_NOATIME), 0), "atime": (0, UInt(MS_NOATIME)),
+        "nodiratime": (UInt(MS_NODIRATIME), 0), "diratime": (0, UInt(MS_NODIRATIME)),
+        "relatime": (UInt(MS_RELATIME), 0), "norelatime": (0, UInt(MS_RELATIME)),
+        "strictatime": (UInt(MS_STRICTATIME), 0), "silent": (UInt(MS_SILENT), 0), "loud": (0, UInt(MS_SILENT)),
+        "lazytime": (1 << 25, 0), "nolazytime": (0, 1 << 25),
+    ]
+
+    static func split(_ options: [String]) -> (flags: UInt, data: String) {
+        var result: UInt = 0
+        var data: [Substring] = []
+        for option in options.flatMap({ $0.split(separator: ",") }) {
+            if let flag = flags[String(option)] {
+                result = result & ~flag.clear | flag.set
+            } else {
+                data.append(option)
+            }
+        }
+        return (result, data.joined(separator: ","))
+    }
+}

@@ -1,0 +1,60 @@
+internal import Glibc
+internal import SystemPackage
+
+/// A program of the system that is run and waited for: `mkfs.*`, and nothing else.
+enum Program {
+    /// The path of a program, in `PATH` or where the system's administrator's programs are.
+    static func find(_ name: String) -> FilePath? {
+        let path = unsafe getenv("PATH").map { unsafe String(cString: $0) } ?? ""
+        let directories = path.split(separator: ":").map(String.init) + ["/usr/sbin", "/sbin", "/usr/local/sbin"]
+        return directories.map { FilePath($0).appending(name) }.first { unsafe access($0.string, X_OK) == 0 }
+    }
+
+    /// Runs a program without input.
+    ///
+    /// - Returns: Its exit status, or 128 and the number of the signal that ended it, and what it printed.
+    static func run(_ program: FilePath, _ arguments: [String]) throws(Errno) -> (status: Int, output: String) {
+        do {
+            let (output, input) = try FileDescriptor.pipe()
+            defer { try? output.close() }
+            let process: pid_t
+            do {
+                defer { try? input.close() }
+                process = try spawn(program, arguments, output: input)
+            }
+            var text: [UInt8] = []
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            while case let count = try unsafe buffer.withUnsafeMutableBytes({ try unsafe output.read(into: $0) }),
+                count > 0
+            {
+                // What mkfs has to say fits easily; more is read so that it does not wait, and dropped.
+                if text.count < 1 << 16 { text += buffer[..<count] }
+            }
+            var status: CInt = 0
+            while unsafe waitpid(process, &status, 0) < 0 {
+                if errno != EINTR { throw Errno(rawValue: errno) }
+            }
+            let signal = status & 0x7f
+            return (Int(signal == 0 ? status >> 8 & 0xff : 128 + signal), String(decoding: text, as: UTF8.self))
+        } catch {
+            throw (error as? Errno) ?? .ioError
+        }
+    }
+
+    private static func spawn(
+        _ program: FilePath, _ arguments: [String], output: FileDescriptor
+    ) throws(Errno) -> pid_t {
+        var actions = unsafe posix_spawn_file_actions_t()
+        unsafe posix_spawn_file_actions_init(&actions)
+        defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+        unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        unsafe posix_spawn_file_actions_adddup2(&actions, output.rawValue, 1)
+        unsafe posix_spawn_file_actions_adddup2(&actions, output.rawValue, 2)
+        var words = unsafe ([program.string] + arguments).map { unsafe strdup($0) } + [nil]
+        defer { unsafe words.forEach { unsafe free($0) } }
+        var process: pid_t = 0
+        let result = unsafe posix_spawn(&process, program.string, &actions, nil, &words, environ)
+        guard result == 0 else { throw Errno(rawValue: result) }
+        return process
+    }
+}

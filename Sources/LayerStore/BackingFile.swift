@@ -1,0 +1,64 @@
+internal import BlockDevices
+internal import Glibc
+internal import SystemPackage
+
+/// The sparse files behind a pool on loop devices.
+enum BackingFile {
+    /// Makes a file of `size` bytes, or enlarges one that is shorter; a longer one stays as it is.
+    static func make(_ path: FilePath, size: UInt64) throws(LayerStoreError) {
+        do {
+            let file = try FileDescriptor.open(
+                path, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
+            try file.closeAfter {
+                if UInt64(clamping: try Stat(file).size) < size {
+                    guard ftruncate(file.rawValue, off_t(clamping: size)) == 0 else { throw Errno(rawValue: errno) }
+                }
+                guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
+            }
+        } catch {
+            throw LayerStoreError(
+                (error as? Errno) == .noSpace ? .notEnoughSpace : .backingStore,
+                "cannot make \(path) with \(ByteSize.decimal(size)): \(error)", underlying: error)
+        }
+    }
+
+    /// How many bytes the file system of a file has left.
+    static func freeSpace(under path: FilePath) throws(LayerStoreError) -> UInt64 {
+        var status = statvfs()
+        guard unsafe statvfs(path.string, &status) == 0 else {
+            let error = Errno(rawValue: errno)
+            throw LayerStoreError(.backingStore, "cannot ask for free space at \(path): \(error)", underlying: error)
+        }
+        return UInt64(status.f_bfree) * UInt64(status.f_bsize)
+    }
+
+    /// Attaches a file to a loop device, if it is as long as it was made and nothing else stands on it.
+    ///
+    /// - Throws: ``LayerStoreError/Code/backingStore`` with what is wrong.
+    static func attach(_ path: FilePath, expectedSize: UInt64) throws -> LoopDevice {
+        let size: UInt64
+        do {
+            size = UInt64(clamping: try Stat(path).size)
+        } catch {
+            throw LayerStoreError(
+                .backingStore, "\(path) cannot be read: \(error); without it the layers are lost", underlying: error)
+        }
+        guard size >= expectedSize else {
+            throw LayerStoreError(
+                .backingStore,
+                "\(path) has \(size) bytes and was made with \(expectedSize); it was cut short. Restore it from a backup: "
+                    + "making it longer does not bring back what was in the missing part")
+        }
+        for other in try LoopDevice.attached(to: path) {
+            defer { other.close() }
+            let holders = try DeviceHolder.holders(of: other.number).map(\.description)
+            guard holders.isEmpty else {
+                throw LayerStoreError(
+                    .backingStore,
+                    "\(path) is in use already, through \(other.path) by \(holders.joined(separator: ", ")); "
+                        + "two pools on the same file destroy it")
+            }
+        }
+        return try LoopDevice.attach(path)
+    }
+}

@@ -1,0 +1,148 @@
+internal import BlockDevices
+public import DeviceMapper
+internal import Filesystems
+internal import Glibc
+public import SystemPackage
+internal import Synchronization
+internal import ThinProvisioning
+
+extension LayerStore {
+    /// Makes a store, or completes one whose making was interrupted: its files, its pool and its base device.
+    ///
+    /// - Parameters:
+    ///   - root: The root; it is made if it does not exist.
+    ///   - options: The options. They are kept; a store that exists must have been made with the same ones.
+    ///   - transport: How commands reach the kernel; `nil` opens the control node.
+    /// - Throws: ``LayerStoreError/Code/optionsContradict``, ``LayerStoreError/Code/backingStore``,
+    ///   ``LayerStoreError/Code/notEnoughSpace``.
+    public static func initialize(
+        _ root: FilePath, options: StorageOptions = StorageOptions(), transport: (any ControlTransport)? = nil
+    ) throws(LayerStoreError) -> LayerStore {
+        try attempting("make a store in \(root)") {
+            let directory = try StoreDirectory(making: root)
+            if try configuration(in: directory) == nil {
+                let filesystem = options.filesystem ?? defaultFilesystem()
+                let configuration = StoreConfiguration(new: options, defaultFilesystem: filesystem)
+                try BackingFile.make(directory.dataFile, size: configuration.dataSize)
+                try BackingFile.make(directory.metadataFile, size: configuration.metadataSize)
+                try DurableDirectory(directory.root).write(
+                    StoreConfiguration.fileName, try StoreJSON.encode(configuration))
+            }
+            let store = try LayerStore(opening: root, options: options, transport: transport)
+            try store.completeBaseDevice()
+            return store
+        }
+    }
+
+    private static func defaultFilesystem() -> StorageOptions.Filesystem {
+        StorageOptions.Filesystem(rawValue: FilesystemType.preferred().rawValue) ?? .ext4
+    }
+
+    // MARK: The base device
+
+    /// Makes the base device with its file system unless it is there.
+    private func completeBaseDevice() throws {
+        let pool = try pool()
+        try lock.withLayers([.base]) {
+            if let record = try metadata.record(of: .base) {
+                if record.isInitialized { return }
+                // Its making was interrupted: what is on it means nothing.
+                try deactivate(.base)
+                try metadata.beginRemoval(of: .base, record)
+                try deleteIfPresent(record.deviceID, in: pool)
+                try metadata.endRemoval(record)
+            }
+            let state = try stateWithFreeSpace(of: pool)
+            let ticket = try withFreshDeviceID(in: pool) { try pool.createDevice($0) }
+            var record = LayerRecord(
+                deviceID: ticket.id, size: configuration.baseSize, transactionID: state.transactionID,
+                isInitialized: false, isDeleted: false, parent: nil, created: Int64(time(nil)))
+            try metadata.save(record, of: .base)
+            try allocator.finish(ticket, session)
+            try metadata.save(try makeFilesystem(on: record, in: pool))
+            record.isInitialized = true
+            try metadata.save(record, of: .base)
+        }
+    }
+
+    private func makeFilesystem(on record: LayerRecord, in pool: ThinPool) throws -> DeviceSetRecord {
+        let device = try activate(.base, record, in: pool)
+        do {
+            let path = try DeviceNode.path(of: device.number)
+            try FilesystemMaker.make(configuration.filesystem.type, on: path, arguments: configuration.mkfsArguments)
+            let opened = try BlockDevice(path)
+            defer { opened.close() }
+            guard let superblock = try Superblock.probe(opened) else {
+                throw LayerStoreError(.failed, "mkfs succeeded, but there is no file system on the base device")
+            }
+            opened.close()
+            try deactivate(.base)
+            return DeviceSetRecord(
+                nextDeviceID: record.deviceID.next.value, baseDeviceUUID: superblock.uuid,
+                baseDeviceFilesystem: configuration.filesystem.rawValue)
+        } catch {
+            _ = try? deactivate(.base)
+            throw error
+        }
+    }
+
+    // MARK: The pool
+
+    /// Attaches the files of the pool to loop devices and makes the pool's device.
+    func activatePool() throws -> ThinPool {
+        let control = try control()
+        let data = try BackingFile.attach(directory.dataFile, expectedSize: configuration.dataSize)
+        defer { data.close() }
+        let poolMetadata = try BackingFile.attach(directory.metadataFile, expectedSize: configuration.metadataSize)
+        defer { poolMetadata.close() }
+        let target = ThinPoolTarget(
+            metadataDevice: .number(poolMetadata.number), dataDevice: .number(data.number),
+            blockSize: Sectors(wholeSectorsIn: configuration.blockSize), lowWaterMark: Self.lowWaterMark,
+            features: .skipBlockZeroing)
+        // The pool holds the loop devices from here on; they detach themselves when it goes.
+        do {
+            return try ThinPool.activate(
+                control, name: try directory.poolName(), uuid: try poolUUID(), target: target,
+                length: Sectors(wholeSectorsIn: try data.device.size()))
+        } catch let error as DeviceMapperError where error.code == .busy && error.command == .createDevice {
+            throw LayerStoreError(
+                .foreignDevice,
+                "a device named \(try directory.poolName()), or with the uuid \(try poolUUID()), exists and was made by "
+                    + "somebody else or for a copy of this root; “dmlayer dm info” shows it", underlying: error)
+        }
+    }
+
+    /// Docker's: the pool has an event when fewer blocks are free.
+    private static let lowWaterMark: UInt64 = 32768
+
+    // MARK: Shutdown
+
+    /// Unmounts every layer and removes the pool's device; the files stay.
+    ///
+    /// - Throws: ``LayerStoreError/Code/busy`` with who uses a layer; the others are down then, and the pool is not.
+    public func shutdown() throws(LayerStoreError) {
+        try attempting("shut the store down") {
+            try alone {
+                guard let pool = try activePool() else { return }
+                var failures: [LayerStoreError] = []
+                for device in try pool.control.devices(withPrefix: directory.devicePrefix) {
+                    let name = String(device.name.description.dropFirst(directory.devicePrefix.count))
+                    guard device.number != pool.number, let id = try? LayerID(name) else { continue }
+                    do {
+                        try deactivate(id)
+                    } catch let error as LayerStoreError {
+                        failures.append(error)
+                    }
+                }
+                if try metadata.record(of: .base) != nil { try deactivate(.base) }
+                if let failure = failures.first {
+                    throw LayerStoreError(
+                        failure.code, failures.map(\.reason).joined(separator: "; "), underlying: failure)
+                }
+                try pool.control.removeDevice(.uuid(try poolUUID()))
+                mountCounts.withLock { $0 = [:] }
+                forgetPool()
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+internal import BlockDevices
+internal import DeviceMapper
+internal import SystemPackage
+public import ThinProvisioning
+
+/// The state of a store: what `docker info` shows of the devicemapper driver.
+public struct StoreStatus: Hashable, Sendable {
+    /// The name of the pool's device.
+    public let poolName: String
+    /// The size of a block of the pool in bytes.
+    public let blockSize: UInt64
+    /// The size of the base device in bytes.
+    public let baseSize: UInt64
+    /// The file system of the layers.
+    public let filesystem: StorageOptions.Filesystem
+    /// The path of the data device.
+    public let dataDevice: String
+    /// The path of the metadata device.
+    public let metadataDevice: String
+    /// The file behind the data device.
+    public let dataFile: String
+    /// The file behind the metadata device.
+    public let metadataFile: String
+    /// The use of the pool's data; zero when the pool has failed.
+    public let data: SpaceUsage
+    /// The use of the pool's metadata; zero when the pool has failed.
+    public let metadata: SpaceUsage
+    /// How many bytes of data must be free to make a layer.
+    public let minimumFree: UInt64
+    /// What the pool lets its devices do; `nil` when it has failed.
+    public let mode: ThinPoolState.Mode?
+    /// Whether the pool's metadata must be checked before the pool can be changed again.
+    public let needsCheck: Bool
+
+    /// The use of a device in bytes.
+    public struct SpaceUsage: Hashable, Sendable {
+        /// What is used.
+        public let used: UInt64
+        /// What there is.
+        public let total: UInt64
+        /// What can still be used: never more than the file system under a loop file has.
+        public let available: UInt64
+    }
+
+    /// The rows of `docker info`, with the same names in the same order.
+    public var rows: [(name: String, value: String)] {
+        [
+            ("Pool Name", poolName),
+            ("Pool Blocksize", ByteSize.decimal(blockSize)),
+            ("Base Device Size", ByteSize.decimal(baseSize)),
+            ("Backing Filesystem", filesystem.rawValue),
+            // Nothing here waits for udev; the row stays for those who look for it.
+            ("Udev Sync Supported", "false"),
+            ("Data file", dataDevice),
+            ("Metadata file", metadataDevice),
+            ("Data loop file", dataFile),
+            ("Metadata loop file", metadataFile),
+            ("Data Space Used", ByteSize.decimal(data.used)),
+            ("Data Space Total", ByteSize.decimal(data.total)),
+            ("Data Space Available", ByteSize.decimal(data.available)),
+            ("Metadata Space Used", ByteSize.decimal(metadata.used)),
+            ("Metadata Space Total", ByteSize.decimal(metadata.total)),
+            ("Metadata Space Available", ByteSize.decimal(metadata.available)),
+            ("Thin Pool Minimum Free Space", ByteSize.decimal(minimumFree)),
+            ("Deferred Removal Enabled", "false"),
+            ("Deferred Deletion Enabled", "false"),
+            ("Deferred Deleted Device Count", "0"),
+            ("Library Version", "\(libraryName)"),
+        ]
+    }
+
+    private var libraryName: String { "swift-devicemapper" }
+}
+
+extension LayerStore {
+    /// The state of the store.
+    ///
+    /// It takes no lock and commits nothing.
+    public func status() throws(LayerStoreError) -> StoreStatus {
+        try attempting("ask for the state of the store") {
+            let pool = try pool()
+            let target = try pool.target().target
+            var state: ThinPoolState?
+            if case .available(let available) = try pool.status() { state = available }
+            return StoreStatus(
+                poolName: pool.name.description, blockSize: configuration.blockSize,
+                baseSize: try metadata.record(of: .base)?.size ?? configuration.baseSize,
+                filesystem: configuration.filesystem, dataDevice: try Self.path(of: target.dataDevice),
+                metadataDevice: try Self.path(of: target.metadataDevice), dataFile: directory.dataFile.string,
+                metadataFile: directory.metadataFile.string,
+                data: try usage(state?.data, of: directory.dataFile),
+                metadata: try usage(state?.metadata, of: directory.metadataFile),
+                minimumFree: state.map { state in
+                    state.data.minimumFree(percent: configuration.minimumFreeSpacePercent) * state.data.bytesPerBlock
+                } ?? 0,
+                mode: state?.mode, needsCheck: state?.needsCheck ?? false)
+        }
+    }
+
+    private static func path(of device: TargetDevice) throws -> String {
+        switch device {
+        case .number(let number): try DeviceNode.path(of: number).string
+        case .path(let path): path
+        }
+    }
+
+    private func usage(_ usage: BlockUsage?, of file: FilePath) throws -> StoreStatus.SpaceUsage {
+        guard let usage else { return StoreStatus.SpaceUsage(used: 0, total: 0, available: 0) }
+        return StoreStatus.SpaceUsage(
+            used: usage.usedBytes, total: usage.totalBytes,
+            available: min(usage.freeBytes, try BackingFile.freeSpace(under: file)))
+    }
+}

@@ -1,0 +1,84 @@
+internal import Filesystems
+internal import FoundationEssentials
+
+/// What `init` fixes for the life of a store, kept in `store.json` in its root.
+public struct StoreConfiguration: Hashable, Sendable, Codable {
+    /// The name of the file.
+    static let fileName = "store.json"
+
+    /// Tells this store's devices from all others: 32 hexadecimal digits, a part of each one's DM uuid.
+    public var storeID: String
+    /// The size of a block of the pool in bytes.
+    public var blockSize: UInt64
+    /// The size of the base device in bytes.
+    public var baseSize: UInt64
+    /// The file system of the base device, and so of every layer.
+    public var filesystem: StorageOptions.Filesystem
+    /// The size of the data file in bytes.
+    public var dataSize: UInt64
+    /// The size of the metadata file in bytes.
+    public var metadataSize: UInt64
+    /// Further arguments for mkfs.
+    public var mkfsArguments: [String]
+    /// Further mount options.
+    public var mountOptions: [String]
+    /// The share of the pool in percent that must be free to make a layer.
+    public var minimumFreeSpacePercent: Int
+
+    enum CodingKeys: String, CodingKey {
+        case storeID = "store_id"
+        case blockSize = "block_size"
+        case baseSize = "base_size"
+        case filesystem
+        case dataSize = "data_size"
+        case metadataSize = "metadata_size"
+        case mkfsArguments = "mkfs_arguments"
+        case mountOptions = "mount_options"
+        case minimumFreeSpacePercent = "min_free_space_percent"
+    }
+
+    /// Completes `options` with Docker's defaults for a new store.
+    ///
+    /// - Parameter filesystem: What to take when the options name no file system.
+    init(new options: StorageOptions, defaultFilesystem filesystem: StorageOptions.Filesystem) {
+        storeID = (0..<4).map { _ in
+            let digits = String(UInt32.random(in: .min ... .max), radix: 16)
+            return String(repeating: "0", count: 8 - digits.count) + digits
+        }.joined()
+        blockSize = options.blockSize ?? 64 << 10
+        baseSize = options.baseSize ?? 10 << 30
+        self.filesystem = options.filesystem ?? filesystem
+        dataSize = options.loopDataSize ?? 100 << 30
+        metadataSize = options.loopMetadataSize ?? 2 << 30
+        mkfsArguments = options.mkfsArguments
+        mountOptions = options.mountOptions
+        minimumFreeSpacePercent = options.minimumFreeSpacePercent ?? 10
+    }
+
+    /// Checks that `options` do not contradict what the store was made with.
+    ///
+    /// - Throws: ``LayerStoreError/Code/optionsContradict`` with both values.
+    func check(_ options: StorageOptions) throws(LayerStoreError) {
+        func compare<Value: Equatable>(_ key: String, _ given: Value?, _ kept: Value) throws(LayerStoreError) {
+            guard let given, given != kept else { return }
+            throw LayerStoreError(
+                .optionsContradict,
+                "\(key)=\(given) was given, but the store was made with \(key)=\(kept), which cannot change")
+        }
+        try compare("dm.blocksize", options.blockSize, blockSize)
+        try compare("dm.basesize", options.baseSize, baseSize)
+        try compare("dm.fs", options.filesystem?.rawValue, filesystem.rawValue)
+        try compare("dm.loopdatasize", options.loopDataSize, dataSize)
+        try compare("dm.loopmetadatasize", options.loopMetadataSize, metadataSize)
+    }
+}
+
+extension StorageOptions.Filesystem {
+    /// The same file system to the floor below.
+    var type: FilesystemType {
+        switch self {
+        case .ext4: .ext4
+        case .xfs: .xfs
+        }
+    }
+}

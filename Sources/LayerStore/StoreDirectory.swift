@@ -1,0 +1,89 @@
+internal import DeviceMapper
+internal import Glibc
+internal import SystemPackage
+
+/// The directory of a store, laid out as Docker's `/var/lib/docker/devicemapper`, and the names that follow from it.
+struct StoreDirectory: Sendable {
+    /// The root; what Docker calls the driver's home.
+    let root: FilePath
+    /// What the names of all mapped devices of the store begin with: as Docker's, from the identity of the root.
+    let devicePrefix: String
+
+    /// The metadata files of the base device and the layers.
+    var metadata: FilePath { root.appending("metadata") }
+    /// One mount point for each layer that is mounted.
+    var mountPoints: FilePath { root.appending("mnt") }
+    /// The directory of the loop files.
+    var loopFiles: FilePath { root.appending("devicemapper") }
+    /// The file behind the pool's data device.
+    var dataFile: FilePath { loopFiles.appending("data") }
+    /// The file behind the pool's metadata device.
+    var metadataFile: FilePath { loopFiles.appending("metadata") }
+    /// The lock file.
+    var lockFile: FilePath { root.appending("lock") }
+
+    /// Opens the directory of a store.
+    ///
+    /// - Throws: ``LayerStoreError/Code/notInitialized`` when there is none.
+    init(opening root: FilePath) throws(LayerStoreError) {
+        do {
+            let status = try Stat(root)
+            guard status.type == .directory else { throw Errno.notDirectory }
+            self.root = root
+            let device = DeviceNumber(status.deviceID)
+            devicePrefix = "docker-\(device)-\(status.inode.rawValue)-"
+        } catch Errno.noSuchFileOrDirectory {
+            throw LayerStoreError(.notInitialized, "\(root) does not exist; make a store with “dmlayer init”")
+        } catch {
+            throw LayerStoreError(.failed, "cannot open \(root): \(error)", underlying: error)
+        }
+    }
+
+    /// Makes the directory of a store, or what is missing of it.
+    init(making root: FilePath) throws(LayerStoreError) {
+        try Self.makeDirectory(root, mode: 0o700)
+        try self.init(opening: root)
+        try Self.makeDirectory(metadata, mode: 0o700)
+        try Self.makeDirectory(loopFiles, mode: 0o700)
+        try Self.makeDirectory(mountPoints, mode: 0o755)
+    }
+
+    /// The name of a layer's mapped device.
+    ///
+    /// - Throws: ``LayerStoreError/Code/invalidLayerID`` when the id is too long for one.
+    func deviceName(of id: LayerID) throws(LayerStoreError) -> DeviceName {
+        try Self.name(devicePrefix + id.text, id: id, longest: DeviceName.maximumLength - devicePrefix.utf8.count)
+    }
+
+    /// The name of the pool's device.
+    func poolName() throws(LayerStoreError) -> DeviceName {
+        try Self.name(devicePrefix + "pool", id: .base, longest: 0)
+    }
+
+    private static func name(_ text: String, id: LayerID, longest: Int) throws(LayerStoreError) -> DeviceName {
+        do {
+            return try DeviceName(text)
+        } catch {
+            throw LayerStoreError(
+                .invalidLayerID,
+                "“\(id)” has \(id.text.utf8.count) characters, and in this root a layer id can have \(longest)",
+                underlying: error)
+        }
+    }
+
+    /// The mount point of a layer.
+    func mountPoint(of id: LayerID) -> FilePath { mountPoints.appending(id.text) }
+
+    /// Makes a directory with those above it; one that exists is left as it is.
+    static func makeDirectory(_ path: FilePath, mode: mode_t) throws(LayerStoreError) {
+        if unsafe mkdir(path.string, mode) == 0 || errno == EEXIST { return }
+        let parent = path.removingLastComponent()
+        if errno == ENOENT, parent != path, !parent.isEmpty {
+            try makeDirectory(parent, mode: 0o755)
+            if unsafe mkdir(path.string, mode) == 0 || errno == EEXIST { return }
+        }
+        let error = Errno(rawValue: errno)
+        throw LayerStoreError(
+            error == .noSpace ? .notEnoughSpace : .failed, "cannot make \(path): \(error)", underlying: error)
+    }
+}

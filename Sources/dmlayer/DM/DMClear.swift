@@ -1,0 +1,17 @@
+internal import ArgumentParser
+internal import DeviceMapper
+
+extension DM {
+    /// The command `dm clear`.
+    struct Clear: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Drop the table that was loaded into a device and is not active yet.")
+
+        @OptionGroup var device: DeviceArgument
+        @OptionGroup var options: GlobalOptions
+
+        func run() throws {
+            try Control().clearTable(of: try device.reference())
+        }
+    }
+}

@@ -1,0 +1,48 @@
+internal import ArgumentParser
+internal import DeviceMapper
+
+extension DM {
+    /// The command `dm deps`.
+    struct Deps: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print the devices that the table of a device uses, or those of all devices.")
+
+        @OptionGroup var devices: DeviceListing
+
+        @Flag(help: "The table that was loaded and is not active yet.")
+        var inactive = false
+
+        @OptionGroup var options: GlobalOptions
+
+        func run() throws {
+            let control = try Control()
+            try devices.print(from: control, to: options.output) { device in
+                DependenciesRecord(
+                    device, dependencies: try control.dependencies(of: .name(device.name), inactive: inactive))
+            }
+        }
+    }
+}
+
+/// The devices that a device uses.
+private struct DependenciesRecord: DeviceRecord {
+    let name: String
+    let number: String
+    let dependencies: [String]
+    private let list: String
+
+    enum CodingKeys: CodingKey {
+        case name, number, dependencies
+    }
+
+    init(_ device: DeviceInformation, dependencies: [DeviceNumber]) {
+        name = device.name.description
+        number = device.number.description
+        self.dependencies = dependencies.map(\.description)
+        list = dependencies.map { " (\($0.major), \($0.minor))" }.joined()
+    }
+
+    var text: String { "\(dependencies.count) dependencies\t:\(list)" }
+
+    var textAmongOthers: String { "\(name): \(text)" }
+}

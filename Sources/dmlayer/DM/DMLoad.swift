@@ -1,0 +1,18 @@
+internal import ArgumentParser
+internal import DeviceMapper
+
+extension DM {
+    /// The command `dm load`.
+    struct Load: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Load a table into a device; the next resume makes it active.")
+
+        @OptionGroup var device: DeviceArgument
+        @OptionGroup var source: TableSource
+        @OptionGroup var options: GlobalOptions
+
+        func run() throws {
+            try Control().loadTable(try source.read(), into: try device.reference())
+        }
+    }
+}

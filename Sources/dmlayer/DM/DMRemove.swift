@@ -1,0 +1,28 @@
+internal import ArgumentParser
+internal import DeviceMapper
+
+extension DM {
+    /// The command `dm remove`.
+    struct Remove: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Remove a device.")
+
+        @OptionGroup var device: DeviceArgument
+
+        @Flag(help: "Let a device that is in use go away when it is closed for the last time.")
+        var deferred = false
+
+        @OptionGroup var udev: UdevOptions
+        @OptionGroup var options: GlobalOptions
+
+        func run() throws {
+            let control = try Control()
+            let reference = try device.reference()
+            let outcome = try udev.notifying { notice in
+                try control.removeDevice(reference, deferred: deferred, udev: notice)
+            }
+            if outcome == .deferred {
+                Output.note("\(reference) is in use; it goes away when it is closed for the last time")
+            }
+        }
+    }
+}

@@ -1,0 +1,24 @@
+internal import ArgumentParser
+internal import DeviceMapper
+
+extension DM {
+    /// The command `dm resume`.
+    struct Resume: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Resume a device; a table that was loaded becomes active.",
+            discussion: "The options are about the moment of suspension in which a new table replaces an active one.")
+
+        @OptionGroup var device: DeviceArgument
+        @OptionGroup var suspension: SuspensionOptions
+        @OptionGroup var udev: UdevOptions
+        @OptionGroup var options: GlobalOptions
+
+        func run() throws {
+            let control = try Control()
+            let reference = try device.reference()
+            try udev.notifying { notice in
+                _ = try control.resumeDevice(reference, options: suspension.options, udev: notice)
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+internal import ArgumentParser
+internal import DeviceMapper
+
+extension DM {
+    /// The command `dm suspend`.
+    struct Suspend: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Suspend a device: whatever reads or writes it waits until it is resumed.")
+
+        @OptionGroup var device: DeviceArgument
+        @OptionGroup var suspension: SuspensionOptions
+        @OptionGroup var options: GlobalOptions
+
+        func run() throws {
+            try Control().suspendDevice(try device.reference(), options: suspension.options)
+        }
+    }
+}
+
+/// How a device is suspended.
+struct SuspensionOptions: ParsableArguments {
+    @Flag(help: "Do not wait for outstanding requests; a full thin pool can be suspended in no other way.")
+    var noFlush = false
+
+    @Flag(help: "Do not freeze the file system on the device.")
+    var skipFreeze = false
+
+    var options: SuspendOptions {
+        var options: SuspendOptions = []
+        if noFlush { options.insert(.noFlush) }
+        if skipFreeze { options.insert(.skipFreeze) }
+        return options
+    }
+}

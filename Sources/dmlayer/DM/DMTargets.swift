@@ -1,0 +1,41 @@
+internal import ArgumentParser
+internal import DeviceMapper
+
+extension DM {
+    /// The command `dm targets`.
+    struct Targets: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List the targets of the kernel with their versions.",
+            discussion: """
+                Without a name these are the targets whose modules are loaded. A target that is named is looked for \
+                among all modules, and its module is loaded.
+                """)
+
+        @Argument(help: "Targets to look for.")
+        var target: [String] = []
+
+        @OptionGroup var options: GlobalOptions
+
+        private struct Record: Encodable {
+            let name: String
+            let version: String
+
+            init(_ target: TargetVersion) {
+                name = target.name
+                version = target.version.description
+            }
+
+            var text: String {
+                name + String(repeating: " ", count: max(0, 16 - name.utf8.count)) + " v\(version)"
+            }
+        }
+
+        func run() throws {
+            let control = try Control()
+            let versions =
+                target.isEmpty ? try control.targetVersions() : try target.map { try control.targetVersion(of: $0) }
+            let records = versions.map(Record.init)
+            try options.output.print(json: records, text: records.map(\.text).joined(separator: "\n"))
+        }
+    }
+}

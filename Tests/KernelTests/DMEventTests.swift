@@ -1,0 +1,178 @@
+import DeviceMapper
+import Glibc
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Waiting for what happens to devices.
+@Suite(.serialized) struct DMEventTests {
+    let fixture: DMFixture
+
+    init() throws {
+        fixture = try DMFixture()
+    }
+
+    /// Runs `change` when `wait` sleeps for certain, and gives what `wait` returned.
+    private func whileWaiting<Value: Sendable>(
+        _ change: @escaping @Sendable () throws -> Void, _ wait: @escaping @Sendable () throws -> Value
+    ) throws -> Value {
+        let results = onThreads(2) { index -> Value? in
+            if index == 0 { return try wait() }
+            usleep(300_000)
+            try change()
+            return nil
+        }
+        _ = try results[1].get()
+        return try #require(try results[0].get())
+    }
+
+    @Test func wakesForACreatedARenamedAndARemovedDevice() throws {
+        let fixture = fixture
+        let watcher = try EventWatcher()
+        var known = try fixture.control.devices(withPrefix: fixture.prefix)
+        #expect(known.isEmpty)
+        func next(_ change: @escaping @Sendable () throws -> Void) throws -> [String] {
+            let before = known
+            let present = try whileWaiting(change) {
+                try watcher.changes(from: before, withPrefix: fixture.prefix, timeout: .seconds(10))
+            }
+            known = try #require(present)
+            return known.map { String($0.name.description.dropFirst(fixture.prefix.count)) }
+        }
+        #expect(try next { try fixture.control.createDevice(fixture.name("one")) } == ["one"])
+        #expect(try next { try fixture.control.renameDevice(fixture.name("one"), to: fixture.name("two")) } == ["two"])
+        #expect(try next { try fixture.control.removeDevice(.name(fixture.name("two"))) } == [])
+    }
+
+    @Test func losesNoEventThatHappensBeforeItWaits() throws {
+        let device = try fixture.device("device", "0 10 zero")
+        let watcher = try EventWatcher()
+        let known = try fixture.control.devices(withPrefix: fixture.prefix)
+        try fixture.control.renameDevice(device.name, to: fixture.name("renamed"))
+        let start = ContinuousClock.now
+        let present = try watcher.changes(from: known, withPrefix: fixture.prefix, timeout: .seconds(10))
+        #expect(present?.map(\.name.description) == [fixture.prefix + "renamed"])
+        #expect(start.duration(to: .now) < .seconds(5))
+    }
+
+    /// Many events, each at an arbitrary moment of the watcher's round of arming, listing and waiting.
+    @Test func losesNoEventOfMany() throws {
+        let fixture = fixture
+        let count: UInt32 = 200
+        let device = try fixture.device("0", "0 10 zero")
+        let results = onThreads(2) { index -> UInt32 in
+            var seen: UInt32 = 0
+            if index == 0 {
+                let watcher = try EventWatcher()
+                while seen < count,
+                    let now = try watcher.event(of: .number(device.number), after: seen, timeout: .seconds(20))
+                {
+                    seen = now.eventNumber
+                }
+                return seen
+            }
+            for number in 0..<count {
+                try fixture.control.renameDevice(fixture.name("\(number)"), to: fixture.name("\(number + 1)"))
+                if number % 10 == 0 { usleep(UInt32.random(in: 0..<3000)) }
+            }
+            return count
+        }
+        #expect(try results.map { try $0.get() } == [count, count])
+    }
+
+    @Test func returnsWithoutAnEventInTime() throws {
+        let device = try fixture.device("device", "0 10 zero")
+        let watcher = try EventWatcher()
+        let known = try fixture.control.devices(withPrefix: fixture.prefix)
+        let start = ContinuousClock.now
+        #expect(try watcher.changes(from: known, withPrefix: fixture.prefix, timeout: .milliseconds(200)) == nil)
+        #expect(try watcher.event(of: .name(device.name), after: 0, timeout: .milliseconds(200)) == nil)
+        let duration = start.duration(to: .now)
+        #expect(duration >= .milliseconds(400) && duration < .seconds(3))
+        // A suspend, a resume and a new table are no events.
+        try fixture.control.replaceTable(of: .name(device.name), with: MappingTable(.error, length: 10), options: [])
+        #expect(try fixture.control.information(on: .name(device.name)).eventNumber == 0)
+    }
+
+    @Test func saysWhenTheDeviceIsGone() throws {
+        let fixture = fixture
+        let device = try fixture.device("device", "0 10 zero")
+        #expect {
+            try whileWaiting {
+                try fixture.control.removeDevice(.name(device.name))
+            } _: {
+                try EventWatcher().event(of: .name(device.name), after: 0, timeout: .seconds(10))
+            }
+        } throws: {
+            ($0 as? DeviceMapperError)?.code == .noSuchDevice
+        }
+    }
+
+    @Test func wakesWhenAPoolFallsBelowItsLowWaterMark() throws {
+        let fixture = fixture
+        let pool = try fixture.pool("pool", lowWaterMark: 1000)
+        try fixture.control.sendMessage("create_thin 0", to: .name(pool.name))
+        let thin = try fixture.device("thin", "0 65536 thin \(pool.number) 0")
+        let event = try whileWaiting {
+            try Shell.run("dd if=/dev/zero of=/dev/dm-\(thin.number.minor) bs=1M count=4 oflag=direct")
+        } _: {
+            try EventWatcher().event(of: .name(pool.name), after: pool.eventNumber, timeout: .seconds(20))
+        }
+        #expect(try #require(event).eventNumber > pool.eventNumber)
+    }
+
+    @Test func waitsInTheKernel() throws {
+        let fixture = fixture
+        let device = try fixture.device("device", "0 10 zero")
+        let event = try whileWaiting {
+            try fixture.control.renameDevice(device.name, to: fixture.name("renamed"))
+        } _: {
+            try fixture.control.waitForEvent(of: .name(device.name), after: 0)
+        }
+        #expect(event.eventNumber == 1)
+        // A number that is not the last one does not wait.
+        #expect(try fixture.control.waitForEvent(of: .number(device.number), after: 7).eventNumber == 1)
+    }
+
+    @Test func isWaitedForOnTheCommandLine() throws {
+        let fixture = fixture
+        let name = try fixture.device("device", "0 10 zero").name
+        let late = try DMLayerCommand.runForStatus("dm wait \(name) --timeout 0.2")
+        #expect(late.status == 1)
+        #expect(late.output == "dmlayer: \(name) had no event in time")
+        let printed = try whileWaiting {
+            usleep(1_000_000)
+            try fixture.control.renameDevice(name, to: fixture.name("renamed"))
+        } _: {
+            try DMLayerCommand.run(
+                "dm wait --number \(fixture.control.information(on: .name(name)).number) --timeout 20")
+        }
+        #expect(printed == "1")
+        #expect(try DMLayerCommand.run("dm wait \(fixture.prefix)renamed 0") == "1")
+    }
+
+    @Test func isPrintedOnTheCommandLine() throws {
+        let fixture = fixture
+        let device = try fixture.device("device", "0 10 zero")
+        let printed = try whileWaiting {
+            usleep(1_500_000)
+            try fixture.control.renameDevice(device.name, to: fixture.name("renamed"))
+            usleep(300_000)
+            try fixture.control.setUUID(of: fixture.name("renamed"), to: DeviceUUID(fixture.prefix + "uuid"))
+            usleep(300_000)
+            try fixture.control.createDevice(fixture.name("second"))
+            usleep(300_000)
+            try fixture.control.removeDevice(.name(fixture.name("second")))
+        } _: {
+            try DMLayerCommand.run("dm events --prefix \(fixture.prefix) --timeout 5")
+        }
+        let second = "\(device.number.major):\(device.number.minor + 1)"
+        #expect(
+            printed == """
+                renamed \(device.name) to \(fixture.prefix)renamed (\(device.number))
+                changed \(fixture.prefix)renamed (\(device.number)) event 2
+                created \(fixture.prefix)second (\(second))
+                removed \(fixture.prefix)second (\(second))
+                """)
+    }
+}

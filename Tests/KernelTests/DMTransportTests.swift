@@ -1,0 +1,141 @@
+import DeviceMapper
+import Synchronization
+import SystemPackage
+import TestSupport
+import Testing
+
+/// What goes to the kernel, and what is left behind when it does not arrive.
+@Suite(.serialized) struct DMTransportTests {
+    let transport: FaultyTransport
+    let fixture: DMFixture
+
+    init() throws {
+        transport = FaultyTransport(try KernelTransport())
+        fixture = try DMFixture(transport: transport)
+    }
+
+    @Test(arguments: [0, 1, 100]) func sendsAMessageOnceHoweverLongItsAnswer(capacity: Int) throws {
+        let device = DeviceReference.name(try fixture.device("device", "0 1000 zero").name)
+        try fixture.control.sendMessage("@stats_create - /10", to: device, answerCapacity: 16)
+        transport.forget()
+        #expect {
+            try fixture.control.sendMessage("@stats_print 0", to: device, answerCapacity: capacity)
+        } throws: {
+            ($0 as? DeviceMapperError)?.code == .answerTooLarge
+        }
+        #expect(transport.commands == [.targetMessage])
+        let answer = try fixture.control.sendMessage("@stats_print 0", to: device, answerCapacity: 1 << 16)
+        #expect(answer?.split(separator: "\n").count == 10)
+    }
+
+    @Test func asksAgainForWhatChangesNothing() throws {
+        let device = try fixture.device("device", (0..<500).map { "\($0 * 8) 8 zero" }.joined(separator: "\n"))
+        transport.forget()
+        #expect(try fixture.control.table(of: .name(device.name)).entries.count == 500)
+        #expect(transport.commands == [.tableStatus, .tableStatus])
+    }
+
+    /// A kernel refuses a request of a younger version than its own.
+    @Test func asksForNoYoungerVersionThanTheKernelHas() throws {
+        let control = fixture.control
+        let device = try fixture.device("device", "0 1000 zero", uuid: fixture.prefix + "uuid")
+        let name = DeviceReference.name(device.name)
+        _ = try control.version()
+        _ = try control.devices()
+        _ = try control.targetVersions()
+        _ = try control.targetVersion(of: "zero")
+        _ = try control.information(on: name)
+        _ = try control.table(of: name)
+        _ = try control.dependencies(of: name)
+        try control.setGeometry(of: name, cylinders: 1, heads: 1, sectorsPerTrack: 1, start: 0)
+        try control.sendMessage("@stats_list", to: name, answerCapacity: 100)
+        try control.loadTable(MappingTable(.zero, length: 1000), into: name)
+        try control.clearTable(of: name)
+        try control.renameDevice(device.name, to: fixture.name("renamed"))
+        _ = try control.waitForEvent(of: .name(fixture.name("renamed")), after: 0)
+        try control.removeDevice(.name(fixture.name("renamed")))
+        // DM_REMOVE_ALL is about other people's devices too, and DM_DEV_ARM_POLL is tested with the events.
+        let tested = Set(transport.commands).union([.removeAll, .armPoll])
+        #expect(tested == Set(ControlCommand.allCases))
+    }
+
+    @Test(arguments: [ControlCommand.loadTable, .suspendDevice], [FaultyTransport.Moment.before, .after])
+    func leavesNoDeviceBehindThatCouldNotBeMade(command: ControlCommand, moment: FaultyTransport.Moment) throws {
+        transport.fail(command, with: .ioError, moment)
+        #expect {
+            try fixture.device("device", "0 10 zero")
+        } throws: {
+            ($0 as? DeviceMapperError)?.errno == .ioError
+        }
+        #expect(transport.commands.last == .removeDevice)
+        #expect(try fixture.control.devices(withPrefix: fixture.prefix).isEmpty)
+    }
+
+    @Test func leavesNothingBehindWhenTheKernelRefuses() throws {
+        for table in ["0 10 no-such-target", "0 10 linear /no/such/device 0", "5 10 zero", "0 0 zero"] {
+            let result = try DMLayerCommand.runForStatus("dm create \(fixture.prefix)device --table '\(table)'")
+            #expect(result.status == 1)
+            #expect(
+                result.output.hasPrefix("dmlayer: cannot load a mapping table into the device \(fixture.prefix)device"))
+        }
+        #expect(try fixture.control.devices(withPrefix: fixture.prefix).isEmpty)
+    }
+
+    @Test func staysSuspendedNowhereWhenANewTableFails() throws {
+        let device = try fixture.device("device", "0 10 zero")
+        transport.fail(.suspendDevice, with: .ioError, .before)
+        #expect(throws: DeviceMapperError.self) {
+            try fixture.control.replaceTable(
+                of: .name(device.name), with: MappingTable(.error, length: 10), options: .noFlush)
+        }
+        let state = try fixture.control.information(on: .name(device.name))
+        #expect(!state.isSuspended && !state.hasInactiveTable)
+        #expect(try fixture.control.table(of: .name(device.name)).entries.map(\.target) == [.zero])
+    }
+}
+
+/// Sends commands to the kernel, notes them, and fails one of them.
+final class FaultyTransport: ControlTransport {
+    enum Moment: CaseIterable {
+        /// The kernel does not get the command.
+        case before
+        /// The kernel carries the command out, and the caller is told that it did not.
+        case after
+    }
+
+    private struct State {
+        var commands: [ControlCommand] = []
+        var fault: (command: ControlCommand, errno: Errno, moment: Moment)?
+    }
+
+    private let kernel: KernelTransport
+    private let state = Mutex(State())
+
+    init(_ kernel: KernelTransport) {
+        self.kernel = kernel
+    }
+
+    /// The commands that were sent since the beginning or ``forget()``.
+    var commands: [ControlCommand] { state.withLock(\.commands) }
+
+    func forget() {
+        state.withLock { $0.commands = [] }
+    }
+
+    /// Fails the next `command`, once.
+    func fail(_ command: ControlCommand, with errno: Errno, _ moment: Moment) {
+        state.withLock { $0.fault = (command, errno, moment) }
+    }
+
+    func perform(_ command: ControlCommand, request: UnsafeMutableRawBufferPointer) -> Errno? {
+        let fault = state.withLock { state -> (errno: Errno, moment: Moment)? in
+            state.commands.append(command)
+            guard let fault = state.fault, fault.command == command else { return nil }
+            state.fault = nil
+            return (fault.errno, fault.moment)
+        }
+        guard let fault else { return unsafe kernel.perform(command, request: request) }
+        if fault.moment == .after { _ = unsafe kernel.perform(command, request: request) }
+        return fault.errno
+    }
+}
