@@ -7,6 +7,7 @@ struct LayerMetadata: Sendable {
     let directory: DurableDirectory
 
     private static let deviceSet = "deviceset-metadata"
+    private static let transaction = "transaction-metadata"
     private static let removalPrefix = ".removed-"
 
     init(_ path: FilePath) throws(LayerStoreError) {
@@ -50,6 +51,17 @@ struct LayerMetadata: Sendable {
 
     func save(_ record: DeviceSetRecord) throws(LayerStoreError) {
         try directory.write(Self.deviceSet, try encode(record))
+    }
+
+    /// What Docker was about to do when it last changed the pool, or `nil` when Docker has not been here.
+    func dockerTransaction() throws(LayerStoreError) -> DockerTransaction? {
+        try decode(DockerTransaction.self, Self.transaction)
+    }
+
+    /// Says that Docker's last transaction is over.
+    func endDockerTransaction() throws(LayerStoreError) {
+        try directory.remove(Self.transaction)
+        try directory.synchronize()
     }
 
     // MARK: Removal
