@@ -31,6 +31,15 @@ import Testing
         #expect("\(DeviceMapperError(.invalidTable, detail: "the table is empty"))" == "the table is empty")
     }
 
+    @Test func tellsThatThereIsNoDeviceMapper() {
+        #expect {
+            try KernelTransport(path: "/no/such/directory/control")
+        } throws: { error in
+            guard let error = error as? DeviceMapperError else { return false }
+            return error.code == .noDeviceMapper && "\(error)".contains("modprobe dm_mod")
+        }
+    }
+
     @Test func isRecognisedByItsCode() {
         #expect(refusal(.noSuchAddressOrDevice, .deviceStatus).code == .noSuchDevice)
         #expect(refusal(.resourceBusy, .removeDevice).code == .busy)
