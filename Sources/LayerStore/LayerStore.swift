@@ -67,7 +67,8 @@ public final class LayerStore: Sendable {
         } catch {
             throw LayerStoreError(
                 .damagedMetadata,
-                "\(directory.root.appending(StoreConfiguration.fileName)) cannot be understood: \(error)",
+                "\(directory.root.appending(StoreConfiguration.fileName)) cannot be understood: "
+                    + LayerMetadata.explain(error, content),
                 underlying: error)
         }
     }
