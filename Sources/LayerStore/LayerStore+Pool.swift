@@ -31,6 +31,13 @@ extension LayerStore {
             return try ThinPool(control, open: reference)
         }
         guard let information = try control.informationIfPresent(on: .uuid(try poolUUID())) else { return nil }
+        let name = try directory.poolName()
+        guard information.name == name else {
+            throw LayerStoreError(
+                .foreignDevice,
+                "\(root) is a copy of another root, or has been moved, and that one's pool is active as "
+                    + "\(information.name); shut it down there first")
+        }
         return ThinPool(
             control, name: information.name, number: information.number,
             blockSize: Sectors(wholeSectorsIn: configuration.blockSize))

@@ -21,16 +21,13 @@ public final class LayerStore: Sendable {
     let directory: StoreDirectory
     let metadata: LayerMetadata
     let lock: StoreLock
-    /// Holds the whole store shared for as long as it is open.
-    let session: StoreLock.Holder
-    /// How long the store waits for others to close it.
+    /// How long the activation, recovery and shutdown of the pool wait for the operations of others.
     private let patience: Duration
     /// How often each layer is mounted through this object.
     let mountCounts = Mutex<[LayerID: Int]>([:])
 
     private let transport: (any ControlTransport)?
     private let openControl = Mutex<Control?>(nil)
-    private let openPool = Mutex<ThinPool?>(nil)
 
     /// Opens a store.
     ///
@@ -40,7 +37,7 @@ public final class LayerStore: Sendable {
     ///   - root: The root of the store.
     ///   - options: Options that must not contradict what the store was made with.
     ///   - transport: How commands reach the kernel; `nil` opens the control node when it is needed.
-    ///   - patience: How long the pool's activation, recovery and shutdown wait for others to close the store.
+    ///   - patience: How long the activation and shutdown of the pool wait for the operations of others.
     /// - Throws: ``LayerStoreError/Code/notInitialized``, ``LayerStoreError/Code/optionsContradict``.
     public init(
         opening root: FilePath, options: StorageOptions = StorageOptions(), transport: (any ControlTransport)? = nil,
@@ -57,8 +54,6 @@ public final class LayerStore: Sendable {
         self.patience = patience
         metadata = try LayerMetadata(directory.metadata)
         lock = StoreLock(directory.lockFile)
-        session = try lock.open()
-        try session.lock(.store, exclusively: false)
     }
 
     /// The root of the store.
@@ -102,59 +97,70 @@ public final class LayerStore: Sendable {
 
     func poolUUID() throws(DeviceMapperError) -> DeviceUUID { try uuid(of: "pool") }
 
-    /// The pool, which is activated if it is not active: after a restart of the machine, for example.
-    func pool() throws -> ThinPool {
-        if let pool = openPool.withLock({ $0 }) { return pool }
-        let pool: ThinPool
-        if let active = try activePool() {
-            pool = active
-            try recoverIfAbandoned(pool)
-        } else {
-            pool = try alone {
-                // Somebody else may have activated it while this one waited.
-                if let active = try activePool() { return active }
-                let activated = try activatePool()
-                do {
-                    try recover(activated)
-                } catch {
-                    _ = try? activated.control.removeDevice(.uuid(try poolUUID()))
-                    throw error
-                }
-                return activated
+    // MARK: One operation
+
+    /// Runs `body` with the pool while nobody else works on any of `layers`.
+    ///
+    /// The pool is activated if it is not active: after a restart of the machine, for example.
+    ///
+    /// - Parameter layers: Parent before child.
+    func withPool<Result>(
+        layers: [LayerID], _ body: (ThinPool, StoreLock.Holder) throws -> Result
+    ) throws -> Result {
+        let holder = try lock.open()
+        let pool = try enter(holder)
+        try holder.lock(layers)
+        return try withExtendedLifetime(holder) { try body(pool, holder) }
+    }
+
+    /// Takes part in the store, with its pool active and with nothing left of a process that died.
+    private func enter(_ holder: StoreLock.Holder) throws -> ThinPool {
+        try holder.lock(.store, exclusively: false)
+        if let pool = try activePool() {
+            guard try allocator.hasUnfinished(holder) else { return pool }
+            // Either somebody is at work, and then nobody gets the store alone, or somebody died.
+            try holder.unlock(.store)
+            guard try holder.tryLock(.store) else {
+                try holder.lock(.store, exclusively: false)
+                return pool
             }
+            try recover(pool, holder)
+            try holder.lock(.store, exclusively: false)
+            return pool
         }
-        openPool.withLock { $0 = pool }
+        try isolate(holder)
+        let pool = try activePoolAlone(holder)
+        try holder.lock(.store, exclusively: false)
         return pool
     }
 
-    func forgetPool() {
-        openPool.withLock { $0 = nil }
+    private func activePoolAlone(_ holder: StoreLock.Holder) throws -> ThinPool {
+        // Somebody else may have activated it while this one waited.
+        if let active = try activePool() { return active }
+        let pool = try activatePool()
+        do {
+            try recover(pool, holder)
+        } catch {
+            // What could not be recovered is not offered for use.
+            _ = try? pool.control.removeDevice(.uuid(try poolUUID()))
+            throw error
+        }
+        return pool
     }
 
-    /// Runs `body` while nobody else has the store open.
+    /// Gets the store alone, as soon as the operations of others have ended.
     ///
-    /// - Throws: ``LayerStoreError/Code/busy`` when somebody keeps it open for longer than a command takes.
-    func alone<Result>(_ body: () throws -> Result) throws -> Result {
+    /// - Throws: ``LayerStoreError/Code/busy`` when they take longer than is waited for.
+    func isolate(_ holder: StoreLock.Holder) throws {
         // Given up first: two that hold it shared and want it exclusively would wait for each other.
-        try session.unlock(.store)
-        defer { try? session.lock(.store, exclusively: false) }
+        try holder.unlock(.store)
         let deadline = ContinuousClock.now.advanced(by: patience)
-        while try !session.tryLock(.store) {
+        while try !holder.tryLock(.store) {
             guard ContinuousClock.now < deadline else {
                 throw LayerStoreError(
-                    .busy, "another process has had the store \(root) open for \(patience); end it, or wait for it")
+                    .busy, "another operation on the store \(root) has not ended within \(patience); try again later")
             }
             usleep(20_000)
         }
-        return try body()
-    }
-
-    /// Cleans up behind a process that died in the middle of an operation, if that is the case and nobody else is busy.
-    private func recoverIfAbandoned(_ pool: ThinPool) throws {
-        guard try allocator.hasUnfinished(session) else { return }
-        try session.unlock(.store)
-        guard try session.tryLock(.store) else { return try session.lock(.store, exclusively: false) }
-        defer { try? session.lock(.store, exclusively: false) }
-        try recover(pool)
     }
 }
