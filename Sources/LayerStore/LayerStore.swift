@@ -1,5 +1,6 @@
 public import DeviceMapper
 internal import FoundationEssentials
+internal import Glibc
 internal import Synchronization
 public import SystemPackage
 internal import ThinProvisioning
@@ -22,6 +23,8 @@ public final class LayerStore: Sendable {
     let lock: StoreLock
     /// Holds the whole store shared for as long as it is open.
     let session: StoreLock.Holder
+    /// How long the store waits for others to close it.
+    private let patience: Duration
     /// How often each layer is mounted through this object.
     let mountCounts = Mutex<[LayerID: Int]>([:])
 
@@ -37,9 +40,11 @@ public final class LayerStore: Sendable {
     ///   - root: The root of the store.
     ///   - options: Options that must not contradict what the store was made with.
     ///   - transport: How commands reach the kernel; `nil` opens the control node when it is needed.
+    ///   - patience: How long the pool's activation, recovery and shutdown wait for others to close the store.
     /// - Throws: ``LayerStoreError/Code/notInitialized``, ``LayerStoreError/Code/optionsContradict``.
     public init(
-        opening root: FilePath, options: StorageOptions = StorageOptions(), transport: (any ControlTransport)? = nil
+        opening root: FilePath, options: StorageOptions = StorageOptions(), transport: (any ControlTransport)? = nil,
+        patience: Duration = .seconds(30)
     ) throws(LayerStoreError) {
         let directory = try StoreDirectory(opening: root)
         guard let configuration = try Self.configuration(in: directory) else {
@@ -49,6 +54,7 @@ public final class LayerStore: Sendable {
         self.directory = directory
         self.configuration = configuration
         self.transport = transport
+        self.patience = patience
         metadata = try LayerMetadata(directory.metadata)
         lock = StoreLock(directory.lockFile)
         session = try lock.open()
@@ -125,12 +131,21 @@ public final class LayerStore: Sendable {
         openPool.withLock { $0 = nil }
     }
 
-    /// Runs `body` while no other process has the store open.
+    /// Runs `body` while nobody else has the store open.
+    ///
+    /// - Throws: ``LayerStoreError/Code/busy`` when somebody keeps it open for longer than a command takes.
     func alone<Result>(_ body: () throws -> Result) throws -> Result {
-        // Given up first: two that hold it shared and want it exclusively would wait for each other for ever.
+        // Given up first: two that hold it shared and want it exclusively would wait for each other.
         try session.unlock(.store)
-        try session.lock(.store, exclusively: true)
         defer { try? session.lock(.store, exclusively: false) }
+        let deadline = ContinuousClock.now.advanced(by: patience)
+        while try !session.tryLock(.store) {
+            guard ContinuousClock.now < deadline else {
+                throw LayerStoreError(
+                    .busy, "another process has had the store \(root) open for \(patience); end it, or wait for it")
+            }
+            usleep(20_000)
+        }
         return try body()
     }
 
