@@ -1,5 +1,4 @@
 import DeviceMapper
-import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -91,51 +90,5 @@ import Testing
         let state = try fixture.control.information(on: .name(device.name))
         #expect(!state.isSuspended && !state.hasInactiveTable)
         #expect(try fixture.control.table(of: .name(device.name)).entries.map(\.target) == [.zero])
-    }
-}
-
-/// Sends commands to the kernel, notes them, and fails one of them.
-final class FaultyTransport: ControlTransport {
-    enum Moment: CaseIterable {
-        /// The kernel does not get the command.
-        case before
-        /// The kernel carries the command out, and the caller is told that it did not.
-        case after
-    }
-
-    private struct State {
-        var commands: [ControlCommand] = []
-        var fault: (command: ControlCommand, errno: Errno, moment: Moment)?
-    }
-
-    private let kernel: KernelTransport
-    private let state = Mutex(State())
-
-    init(_ kernel: KernelTransport) {
-        self.kernel = kernel
-    }
-
-    /// The commands that were sent since the beginning or ``forget()``.
-    var commands: [ControlCommand] { state.withLock(\.commands) }
-
-    func forget() {
-        state.withLock { $0.commands = [] }
-    }
-
-    /// Fails the next `command`, once.
-    func fail(_ command: ControlCommand, with errno: Errno, _ moment: Moment) {
-        state.withLock { $0.fault = (command, errno, moment) }
-    }
-
-    func perform(_ command: ControlCommand, request: UnsafeMutableRawBufferPointer) -> Errno? {
-        let fault = state.withLock { state -> (errno: Errno, moment: Moment)? in
-            state.commands.append(command)
-            guard let fault = state.fault, fault.command == command else { return nil }
-            state.fault = nil
-            return (fault.errno, fault.moment)
-        }
-        guard let fault else { return unsafe kernel.perform(command, request: request) }
-        if fault.moment == .after { _ = unsafe kernel.perform(command, request: request) }
-        return fault.errno
     }
 }

@@ -1,0 +1,65 @@
+import DeviceMapper
+import Synchronization
+import SystemPackage
+
+/// Sends commands to the kernel, notes them, and fails one of them or does something behind it.
+final class FaultyTransport: ControlTransport {
+    enum Moment: CaseIterable {
+        /// The kernel does not get the command.
+        case before
+        /// The kernel carries the command out, and the caller is told that it did not.
+        case after
+    }
+
+    private struct State {
+        var commands: [ControlCommand] = []
+        var fault: (command: ControlCommand, errno: Errno, moment: Moment)?
+        var interruption: (command: ControlCommand, body: @Sendable () -> Void)?
+    }
+
+    private let kernel: KernelTransport
+    private let state = Mutex(State())
+
+    init(_ kernel: KernelTransport) {
+        self.kernel = kernel
+    }
+
+    /// The commands that were sent since the beginning or ``forget()``.
+    var commands: [ControlCommand] { state.withLock(\.commands) }
+
+    func forget() {
+        state.withLock { $0.commands = [] }
+    }
+
+    /// Fails the next `command`, once.
+    func fail(_ command: ControlCommand, with errno: Errno, _ moment: Moment) {
+        state.withLock { $0.fault = (command, errno, moment) }
+    }
+
+    /// Runs `body` as soon as the kernel has carried out the next `command`, once.
+    func interrupt(after command: ControlCommand, _ body: @escaping @Sendable () -> Void) {
+        state.withLock { $0.interruption = (command, body) }
+    }
+
+    func perform(_ command: ControlCommand, request: UnsafeMutableRawBufferPointer) -> Errno? {
+        defer { interrupt(behind: command) }
+        let fault = state.withLock { state -> (errno: Errno, moment: Moment)? in
+            state.commands.append(command)
+            guard let fault = state.fault, fault.command == command else { return nil }
+            state.fault = nil
+            return (fault.errno, fault.moment)
+        }
+        guard let fault else { return unsafe kernel.perform(command, request: request) }
+        if fault.moment == .after { _ = unsafe kernel.perform(command, request: request) }
+        return fault.errno
+    }
+
+    private func interrupt(behind command: ControlCommand) {
+        let body = state.withLock { state -> (@Sendable () -> Void)? in
+            guard let interruption = state.interruption, interruption.command == command else { return nil }
+            state.interruption = nil
+            return interruption.body
+        }
+        body?()
+    }
+}
