@@ -12,6 +12,11 @@ public enum DeviceUser: Hashable, Sendable {
     /// Another block device on top of it.
     case holder(DeviceHolder)
 
+    /// Whether it is a process, which can be ended.
+    public var isProcess: Bool {
+        if case .process = self { true } else { false }
+    }
+
     /// Everything that is known to use a device; a mount namespace is named once, by one of its processes.
     ///
     /// What ends while it is looked for is left out.

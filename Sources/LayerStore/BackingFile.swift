@@ -22,6 +22,18 @@ enum BackingFile {
         }
     }
 
+    /// The size of a file in bytes.
+    ///
+    /// - Throws: ``LayerStoreError/Code/backingStore`` when it cannot be found.
+    static func size(of path: FilePath) throws(LayerStoreError) -> UInt64 {
+        do {
+            return UInt64(clamping: try Stat(path).size)
+        } catch {
+            throw LayerStoreError(
+                .backingStore, "\(path) cannot be read: \(error); without it the layers are lost", underlying: error)
+        }
+    }
+
     /// How many bytes the file system of a file has left.
     static func freeSpace(under path: FilePath) throws(LayerStoreError) -> UInt64 {
         var status = statvfs()
@@ -36,13 +48,7 @@ enum BackingFile {
     ///
     /// - Throws: ``LayerStoreError/Code/backingStore`` with what is wrong.
     static func attach(_ path: FilePath, expectedSize: UInt64) throws -> LoopDevice {
-        let size: UInt64
-        do {
-            size = UInt64(clamping: try Stat(path).size)
-        } catch {
-            throw LayerStoreError(
-                .backingStore, "\(path) cannot be read: \(error); without it the layers are lost", underlying: error)
-        }
+        let size = try size(of: path)
         guard size >= expectedSize else {
             throw LayerStoreError(
                 .backingStore,

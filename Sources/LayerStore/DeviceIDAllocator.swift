@@ -1,3 +1,4 @@
+internal import BlockDevices
 internal import SystemPackage
 internal import ThinProvisioning
 
@@ -164,7 +165,13 @@ struct DeviceIDAllocator {
         return result
     }
 
-    private static let width = 64
+    private static let width = 80
+
+    /// A part of the number that the kernel chose when it started: what the file says is true for one start only.
+    private static let boot: UInt32 = {
+        let identifier = (try? PseudoFile.readLine("/proc/sys/kernel/random/boot_id")) ?? ""
+        return UInt32(identifier.prefix(8), radix: 16) ?? 0
+    }()
 
     private func read(_ holder: StoreLock.Holder) throws(LayerStoreError) -> Cursor {
         var bytes = [UInt8](repeating: 0, count: Self.width)
@@ -177,10 +184,11 @@ struct DeviceIDAllocator {
         }
         let numbers = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace)
             .compactMap { UInt32($0) }
-        guard numbers.count == 6, let oldest = ThinDeviceID(numbers[0]), let block = ThinDeviceID(numbers[1]),
-            let next = ThinDeviceID(numbers[2]), numbers[3] <= 4 * Self.blockSize
+        guard numbers.count == 7, numbers[6] == Self.boot, let oldest = ThinDeviceID(numbers[0]),
+            let block = ThinDeviceID(numbers[1]), let next = ThinDeviceID(numbers[2]),
+            numbers[3] <= 4 * Self.blockSize
         else {
-            // Cut short or overwritten: as if a process had died, so that the recovery works it out again.
+            // Cut short, overwritten, or from before the machine was last started: as if a process had died, so that the recovery works it out again.
             let first = ThinDeviceID.maximum.next
             return Cursor(
                 oldest: first, block: first, next: first, reserved: 0, inFlightBefore: 0, inFlight: 1)
@@ -193,7 +201,7 @@ struct DeviceIDAllocator {
     private func write(_ cursor: Cursor, _ holder: StoreLock.Holder) throws(LayerStoreError) {
         var text = [cursor.oldest.value, cursor.block.value, cursor.next.value, cursor.reserved]
             .map(String.init).joined(separator: " ")
-        text += " \(cursor.inFlightBefore) \(cursor.inFlight)"
+        text += " \(cursor.inFlightBefore) \(cursor.inFlight) \(Self.boot)"
         // Always the same length, so that nothing of an older text is left behind a shorter one.
         text += String(repeating: " ", count: max(0, Self.width - 1 - text.utf8.count)) + "\n"
         do {

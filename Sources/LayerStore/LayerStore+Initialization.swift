@@ -23,8 +23,16 @@ extension LayerStore {
             if try configuration(in: directory) == nil {
                 let filesystem = options.filesystem ?? defaultFilesystem()
                 let configuration = StoreConfiguration(new: options, defaultFilesystem: filesystem)
-                try BackingFile.make(directory.dataFile, size: configuration.dataSize)
-                try BackingFile.make(directory.metadataFile, size: configuration.metadataSize)
+                if options.directLVMDevice != nil {
+                    throw LayerStoreError(
+                        .invalidOption,
+                        "dm.directlvm_device is not supported; make the volume group and the pool with lvm2, and name the "
+                            + "pool in dm.thinpooldev")
+                }
+                if let size = configuration.pool.dataFileSize { try BackingFile.make(directory.dataFile, size: size) }
+                if let size = configuration.pool.metadataFileSize {
+                    try BackingFile.make(directory.metadataFile, size: size)
+                }
                 try DurableDirectory(directory.root).write(
                     StoreConfiguration.fileName, try StoreJSON.encode(configuration))
             }
@@ -52,6 +60,7 @@ extension LayerStore {
                 try deleteIfPresent(record.deviceID, in: pool)
                 try metadata.endRemoval(record)
             }
+            if configuration.pool.poolDevice != nil { try claimForeignPool(pool) }
             let state = try stateWithFreeSpace(of: pool)
             let ticket = try withFreshDeviceID(in: pool) { try pool.createDevice($0) }
             var record = LayerRecord(
@@ -86,35 +95,6 @@ extension LayerStore {
         }
     }
 
-    // MARK: The pool
-
-    /// Attaches the files of the pool to loop devices and makes the pool's device.
-    func activatePool() throws -> ThinPool {
-        let control = try control()
-        let data = try BackingFile.attach(directory.dataFile, expectedSize: configuration.dataSize)
-        defer { data.close() }
-        let poolMetadata = try BackingFile.attach(directory.metadataFile, expectedSize: configuration.metadataSize)
-        defer { poolMetadata.close() }
-        let target = ThinPoolTarget(
-            metadataDevice: .number(poolMetadata.number), dataDevice: .number(data.number),
-            blockSize: Sectors(wholeSectorsIn: configuration.blockSize), lowWaterMark: Self.lowWaterMark,
-            features: .skipBlockZeroing)
-        // The pool holds the loop devices from here on; they detach themselves when it goes.
-        do {
-            return try ThinPool.activate(
-                control, name: try directory.poolName(), uuid: try poolUUID(), target: target,
-                length: Sectors(wholeSectorsIn: try data.device.size()))
-        } catch let error as DeviceMapperError where error.code == .busy && error.command == .createDevice {
-            throw LayerStoreError(
-                .foreignDevice,
-                "a device named \(try directory.poolName()), or with the uuid \(try poolUUID()), exists and was made by "
-                    + "somebody else or for a copy of this root; “dmlayer dm info” shows it", underlying: error)
-        }
-    }
-
-    /// Docker's: the pool has an event when fewer blocks are free.
-    private static let lowWaterMark: UInt64 = 32768
-
     // MARK: Shutdown
 
     /// Unmounts every layer and removes the pool's device; the files stay.
@@ -139,7 +119,9 @@ extension LayerStore {
                     throw LayerStoreError(
                         failure.code, failures.map(\.reason).joined(separator: "; "), underlying: failure)
                 }
-                try pool.control.removeDevice(.uuid(try poolUUID()))
+                if configuration.pool.poolDevice == nil {
+                    try pool.control.removeDevice(.uuid(try poolUUID()))
+                }
                 mountCounts.withLock { $0 = [:] }
                 forgetPool()
             }

@@ -129,8 +129,9 @@ extension LayerStore {
         if try isMounted(device.number, at: mountPoint) {
             do {
                 try Mount.unmount(mountPoint)
-            } catch  where error.errno == .resourceBusy {
-                throw busy(id, device.number, error)
+            } catch {
+                guard error.errno == .resourceBusy else { throw error }
+                throw busy(id, DeviceUser.users(of: device.number).filter(\.isProcess), error)
             }
         }
         // Removing the directory also takes away copies of the mount in other mount namespaces.
@@ -142,22 +143,28 @@ extension LayerStore {
     private func removeDevice(_ id: LayerID, _ device: DeviceInformation, _ control: Control) throws {
         let uuid = try uuid(of: id)
         let deadline = ContinuousClock.now.advanced(by: .milliseconds(500))
-        while true {
-            do {
-                try control.removeDevice(.uuid(uuid))
-                return
-            } catch  where error.code == .noSuchDevice {
-                return
-            } catch  where error.code == .busy {
-                guard ContinuousClock.now < deadline else { throw busy(id, device.number, error) }
-                usleep(10_000)
+        while let error = failure(removing: uuid, control) {
+            guard error.code == .busy else { throw error }
+            guard ContinuousClock.now < deadline else {
+                throw busy(id, DeviceUser.users(of: device.number), error)
             }
+            usleep(10_000)
         }
     }
 
-    private func busy(_ id: LayerID, _ device: DeviceNumber, _ error: any Error) -> LayerStoreError {
-        let users = DeviceUser.users(of: device).map(\.description)
-        let who = users.isEmpty ? "something that is not in this process namespace" : users.joined(separator: ", ")
+    private func failure(removing uuid: DeviceUUID, _ control: Control) -> DeviceMapperError? {
+        do {
+            try control.removeDevice(.uuid(uuid))
+            return nil
+        } catch {
+            return error.code == .noSuchDevice ? nil : error
+        }
+    }
+
+    private func busy(_ id: LayerID, _ users: [DeviceUser], _ error: any Error) -> LayerStoreError {
+        let who =
+            users.isEmpty
+            ? "something outside this process namespace" : users.map(\.description).joined(separator: ", ")
         return LayerStoreError(.busy, "layer \(id) is in use by \(who)", underlying: error)
     }
 

@@ -17,10 +17,12 @@ public struct StoreStatus: Hashable, Sendable {
     public let dataDevice: String
     /// The path of the metadata device.
     public let metadataDevice: String
-    /// The file behind the data device.
-    public let dataFile: String
-    /// The file behind the metadata device.
-    public let metadataFile: String
+    /// The file behind the data device, if there is one.
+    public let dataFile: String?
+    /// The file behind the metadata device, if there is one.
+    public let metadataFile: String?
+    /// Whether somebody else made the pool; then its devices are not shown.
+    public let isForeignPool: Bool
     /// The use of the pool's data; zero when the pool has failed.
     public let data: SpaceUsage
     /// The use of the pool's metadata; zero when the pool has failed.
@@ -44,17 +46,19 @@ public struct StoreStatus: Hashable, Sendable {
 
     /// The rows of `docker info`, with the same names in the same order.
     public var rows: [(name: String, value: String)] {
-        [
+        // Docker leaves out what it does not know.
+        let devices: [(name: String, value: String?)] = [
+            ("Data file", isForeignPool ? nil : dataDevice), ("Metadata file", isForeignPool ? nil : metadataDevice),
+            ("Data loop file", dataFile), ("Metadata loop file", metadataFile),
+        ]
+        return [
             ("Pool Name", poolName),
             ("Pool Blocksize", ByteSize.decimal(blockSize)),
             ("Base Device Size", ByteSize.decimal(baseSize)),
             ("Backing Filesystem", filesystem.rawValue),
             // Nothing here waits for udev; the row stays for those who look for it.
             ("Udev Sync Supported", "false"),
-            ("Data file", dataDevice),
-            ("Metadata file", metadataDevice),
-            ("Data loop file", dataFile),
-            ("Metadata loop file", metadataFile),
+        ] + devices.compactMap { row in row.value.map { (row.name, $0) } } + [
             ("Data Space Used", ByteSize.decimal(data.used)),
             ("Data Space Total", ByteSize.decimal(data.total)),
             ("Data Space Available", ByteSize.decimal(data.available)),
@@ -80,16 +84,17 @@ extension LayerStore {
         try attempting("ask for the state of the store") {
             let pool = try pool()
             let target = try pool.target().target
+            let dataFile = configuration.pool.dataFileSize.map { _ in directory.dataFile }
+            let metadataFile = configuration.pool.metadataFileSize.map { _ in directory.metadataFile }
             var state: ThinPoolState?
             if case .available(let available) = try pool.status() { state = available }
             return StoreStatus(
                 poolName: pool.name.description, blockSize: configuration.blockSize,
                 baseSize: try metadata.record(of: .base)?.size ?? configuration.baseSize,
                 filesystem: configuration.filesystem, dataDevice: try Self.path(of: target.dataDevice),
-                metadataDevice: try Self.path(of: target.metadataDevice), dataFile: directory.dataFile.string,
-                metadataFile: directory.metadataFile.string,
-                data: try usage(state?.data, of: directory.dataFile),
-                metadata: try usage(state?.metadata, of: directory.metadataFile),
+                metadataDevice: try Self.path(of: target.metadataDevice), dataFile: dataFile?.string,
+                metadataFile: metadataFile?.string, isForeignPool: configuration.pool.poolDevice != nil,
+                data: try usage(state?.data, of: dataFile), metadata: try usage(state?.metadata, of: metadataFile),
                 minimumFree: state.map { state in
                     state.data.minimumFree(percent: configuration.minimumFreeSpacePercent) * state.data.bytesPerBlock
                 } ?? 0,
@@ -104,10 +109,10 @@ extension LayerStore {
         }
     }
 
-    private func usage(_ usage: BlockUsage?, of file: FilePath) throws -> StoreStatus.SpaceUsage {
+    private func usage(_ usage: BlockUsage?, of file: FilePath?) throws -> StoreStatus.SpaceUsage {
         guard let usage else { return StoreStatus.SpaceUsage(used: 0, total: 0, available: 0) }
         return StoreStatus.SpaceUsage(
             used: usage.usedBytes, total: usage.totalBytes,
-            available: min(usage.freeBytes, try BackingFile.freeSpace(under: file)))
+            available: try file.map { min(usage.freeBytes, try BackingFile.freeSpace(under: $0)) } ?? usage.freeBytes)
     }
 }

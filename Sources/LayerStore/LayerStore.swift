@@ -59,13 +59,16 @@ public final class LayerStore: Sendable {
     public var root: FilePath { directory.root }
 
     static func configuration(in directory: StoreDirectory) throws(LayerStoreError) -> StoreConfiguration? {
-        guard let content = try DurableDirectory(directory.root).read(StoreConfiguration.fileName) else { return nil }
+        guard let content = try DurableDirectory(directory.root).read(StoreConfiguration.fileName) else {
+            return try DockerRoot.configuration(in: directory)
+        }
         do {
             return try JSONDecoder().decode(StoreConfiguration.self, from: Data(content))
         } catch {
             throw LayerStoreError(
                 .damagedMetadata,
-                "\(directory.root.appending(StoreConfiguration.fileName)) cannot be understood: \(error)",
+                "\(directory.root.appending(StoreConfiguration.fileName)) cannot be understood: "
+                    + LayerMetadata.explain(error, content),
                 underlying: error)
         }
     }
@@ -116,15 +119,6 @@ public final class LayerStore: Sendable {
         }
         openPool.withLock { $0 = pool }
         return pool
-    }
-
-    /// The pool if it is active.
-    func activePool() throws -> ThinPool? {
-        let control = try control()
-        guard let information = try control.informationIfPresent(on: .uuid(try poolUUID())) else { return nil }
-        return ThinPool(
-            control, name: information.name, number: information.number,
-            blockSize: Sectors(wholeSectorsIn: configuration.blockSize))
     }
 
     func forgetPool() {

@@ -14,10 +14,8 @@ public struct StoreConfiguration: Hashable, Sendable, Codable {
     public var baseSize: UInt64
     /// The file system of the base device, and so of every layer.
     public var filesystem: StorageOptions.Filesystem
-    /// The size of the data file in bytes.
-    public var dataSize: UInt64
-    /// The size of the metadata file in bytes.
-    public var metadataSize: UInt64
+    /// What the pool is made of.
+    public var pool: PoolSource
     /// Further arguments for mkfs.
     public var mkfsArguments: [String]
     /// Further mount options.
@@ -30,8 +28,7 @@ public struct StoreConfiguration: Hashable, Sendable, Codable {
         case blockSize = "block_size"
         case baseSize = "base_size"
         case filesystem
-        case dataSize = "data_size"
-        case metadataSize = "metadata_size"
+        case pool
         case mkfsArguments = "mkfs_arguments"
         case mountOptions = "mount_options"
         case minimumFreeSpacePercent = "min_free_space_percent"
@@ -48,8 +45,7 @@ public struct StoreConfiguration: Hashable, Sendable, Codable {
         blockSize = options.blockSize ?? 64 << 10
         baseSize = options.baseSize ?? 10 << 30
         self.filesystem = options.filesystem ?? filesystem
-        dataSize = options.loopDataSize ?? 100 << 30
-        metadataSize = options.loopMetadataSize ?? 2 << 30
+        pool = PoolSource(options)
         mkfsArguments = options.mkfsArguments
         mountOptions = options.mountOptions
         minimumFreeSpacePercent = options.minimumFreeSpacePercent ?? 10
@@ -59,17 +55,21 @@ public struct StoreConfiguration: Hashable, Sendable, Codable {
     ///
     /// - Throws: ``LayerStoreError/Code/optionsContradict`` with both values.
     func check(_ options: StorageOptions) throws(LayerStoreError) {
-        func compare<Value: Equatable>(_ key: String, _ given: Value?, _ kept: Value) throws(LayerStoreError) {
+        func compare<Value: Equatable>(_ key: String, _ given: Value?, _ kept: Value?) throws(LayerStoreError) {
             guard let given, given != kept else { return }
+            let made = kept.map { "with \(key)=\($0)" } ?? "without it"
             throw LayerStoreError(
                 .optionsContradict,
-                "\(key)=\(given) was given, but the store was made with \(key)=\(kept), which cannot change")
+                "\(key)=\(given) was given, but the store was made \(made), which cannot change")
         }
         try compare("dm.blocksize", options.blockSize, blockSize)
         try compare("dm.basesize", options.baseSize, baseSize)
         try compare("dm.fs", options.filesystem?.rawValue, filesystem.rawValue)
-        try compare("dm.loopdatasize", options.loopDataSize, dataSize)
-        try compare("dm.loopmetadatasize", options.loopMetadataSize, metadataSize)
+        try compare("dm.thinpooldev", options.thinPoolDevice, pool.poolDevice)
+        try compare("dm.datadev", options.dataDevice, pool.dataDevice)
+        try compare("dm.metadatadev", options.metadataDevice, pool.metadataDevice)
+        try compare("dm.loopdatasize", options.loopDataSize, pool.dataFileSize)
+        try compare("dm.loopmetadatasize", options.loopMetadataSize, pool.metadataFileSize)
     }
 }
 

@@ -39,8 +39,8 @@ private struct StatusJSON: Encodable {
     let filesystem: String
     let dataDevice: String
     let metadataDevice: String
-    let dataFile: String
-    let metadataFile: String
+    let dataFile: String?
+    let metadataFile: String?
     let data: Usage
     let metadata: Usage
     let minimumFree: UInt64

@@ -1,0 +1,101 @@
+internal import BlockDevices
+internal import DeviceMapper
+internal import SystemPackage
+internal import ThinProvisioning
+
+/// A device below a pool, held open until the pool holds it.
+enum PoolDevice {
+    case loop(LoopDevice)
+    case block(BlockDevice)
+
+    var device: BlockDevice {
+        switch self {
+        case .loop(let loop): loop.device
+        case .block(let device): device
+        }
+    }
+
+    func close() { device.close() }
+}
+
+extension LayerStore {
+    /// Docker's: the pool has an event when fewer blocks are free.
+    private static let lowWaterMark: UInt64 = 32768
+
+    /// The pool if it is active.
+    func activePool() throws -> ThinPool? {
+        let control = try control()
+        if let path = configuration.pool.poolDevice {
+            let reference = try Self.reference(toPool: path)
+            guard try control.informationIfPresent(on: reference) != nil else { return nil }
+            return try ThinPool(control, open: reference)
+        }
+        guard let information = try control.informationIfPresent(on: .uuid(try poolUUID())) else { return nil }
+        return ThinPool(
+            control, name: information.name, number: information.number,
+            blockSize: Sectors(wholeSectorsIn: configuration.blockSize))
+    }
+
+    /// A pool by any path or name: `/dev/mapper/NAME`, `/dev/VG/LV`, `/dev/dm-N`, or the name alone.
+    static func reference(toPool path: String) throws -> DeviceReference {
+        if let status = try? Stat(FilePath(path)), status.type == .blockSpecial {
+            return .number(DeviceNumber(status.specialDeviceID))
+        }
+        let prefix = "/dev/mapper/"
+        return .name(try DeviceName(path.hasPrefix(prefix) ? String(path.dropFirst(prefix.count)) : path))
+    }
+
+    /// Makes the pool's device on its files or block devices.
+    func activatePool() throws -> ThinPool {
+        if let path = configuration.pool.poolDevice {
+            throw LayerStoreError(
+                .backingStore,
+                "the pool \(path) is not active; activate it where it was made, an LVM pool with “lvchange -ay”")
+        }
+        let control = try control()
+        let data = try open(
+            configuration.pool.dataDevice, file: directory.dataFile, size: configuration.pool.dataFileSize)
+        defer { data.close() }
+        let metadata = try open(
+            configuration.pool.metadataDevice, file: directory.metadataFile, size: configuration.pool.metadataFileSize)
+        defer { metadata.close() }
+        let target = ThinPoolTarget(
+            metadataDevice: .number(metadata.device.number), dataDevice: .number(data.device.number),
+            blockSize: Sectors(wholeSectorsIn: configuration.blockSize), lowWaterMark: Self.lowWaterMark,
+            features: .skipBlockZeroing)
+        // The pool holds the loop devices from here on; they detach themselves when it goes.
+        do {
+            return try ThinPool.activate(
+                control, name: try directory.poolName(), uuid: try poolUUID(), target: target,
+                length: Sectors(wholeSectorsIn: try data.device.size()))
+        } catch let error as DeviceMapperError where error.code == .busy && error.command == .createDevice {
+            throw LayerStoreError(
+                .foreignDevice,
+                "a device named \(try directory.poolName()), or with the uuid \(try poolUUID()), exists and was made by "
+                    + "somebody else or for a copy of this root; “dmlayer dm info” shows it", underlying: error)
+        }
+    }
+
+    private func open(_ device: String?, file: FilePath, size: UInt64?) throws -> PoolDevice {
+        guard let device else { return .loop(try BackingFile.attach(file, expectedSize: size ?? 0)) }
+        let opened = try BlockDevice(FilePath(device), .readWrite)
+        let holders = try DeviceHolder.holders(of: opened.number).map(\.description)
+        guard holders.isEmpty else {
+            throw LayerStoreError(
+                .backingStore,
+                "\(device) is in use already by \(holders.joined(separator: ", ")); two pools on it destroy it")
+        }
+        return .block(opened)
+    }
+
+    /// Checks that a pool which somebody else made holds nothing of anybody else's.
+    func claimForeignPool(_ pool: ThinPool) throws {
+        guard case .available(let state) = try pool.status() else { return }
+        guard state.data.used == 0, state.transactionID == 0 else {
+            throw LayerStoreError(
+                .foreignDevice,
+                "the pool \(pool.name) is not new: it has \(state.data.used) used data blocks and the transaction id "
+                    + "\(state.transactionID). Name a pool that nothing else has used")
+        }
+    }
+}

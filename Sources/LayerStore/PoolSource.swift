@@ -1,0 +1,40 @@
+/// What the pool of a store is made of.
+///
+/// Either a pool that somebody else made and keeps, or a device for the data and one for the metadata, each a block device
+/// or a sparse file of the store's own behind a loop device.
+public struct PoolSource: Hashable, Sendable, Codable {
+    /// `dm.thinpooldev`: the pool that somebody else made.
+    public var poolDevice: String?
+    /// `dm.datadev`: the block device of the data; without it a file.
+    public var dataDevice: String?
+    /// `dm.metadatadev`: the block device of the metadata; without it a file.
+    public var metadataDevice: String?
+    /// The size of the data file in bytes.
+    public var dataFileSize: UInt64?
+    /// The size of the metadata file in bytes.
+    public var metadataFileSize: UInt64?
+
+    enum CodingKeys: String, CodingKey {
+        case poolDevice = "pool_device"
+        case dataDevice = "data_device"
+        case metadataDevice = "metadata_device"
+        case dataFileSize = "data_file_size"
+        case metadataFileSize = "metadata_file_size"
+    }
+
+    /// Completes `options` with Docker's defaults.
+    init(_ options: StorageOptions) {
+        poolDevice = options.thinPoolDevice
+        guard poolDevice == nil else { return }
+        dataDevice = options.dataDevice
+        metadataDevice = options.metadataDevice
+        if dataDevice == nil { dataFileSize = options.loopDataSize ?? 100 << 30 }
+        if metadataDevice == nil { metadataFileSize = options.loopMetadataSize ?? 2 << 30 }
+    }
+
+    /// A pool on two files, as Docker makes it.
+    init(dataFileSize: UInt64, metadataFileSize: UInt64) {
+        self.dataFileSize = dataFileSize
+        self.metadataFileSize = metadataFileSize
+    }
+}
