@@ -53,6 +53,7 @@ import Testing
         let start = ContinuousClock.now
         let present = try watcher.changes(from: known, withPrefix: fixture.prefix, timeout: .seconds(10))
         #expect(present?.map(\.name.description) == [fixture.prefix + "renamed"])
+        #expect(present?.map(\.eventNumber) == [1])
         #expect(start.duration(to: .now) < .seconds(5))
     }
 
