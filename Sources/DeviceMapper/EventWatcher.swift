@@ -7,14 +7,20 @@ internal import SystemPackage
 /// it is renamed; that a device is created or removed ends a wait as well. A suspend, a resume or a new table is none.
 /// No event is lost: the node is armed before the devices are listed, so what happens after the listing ends the wait.
 public final class EventWatcher: Sendable {
-    private let transport: KernelTransport
+    private let kernel: KernelTransport
     private let control: Control
 
     /// Opens a control node for events.
     ///
     /// - Throws: ``DeviceMapperError/Code/noDeviceMapper``, ``DeviceMapperError/Code/notPermitted``.
-    public init() throws(DeviceMapperError) {
-        transport = try KernelTransport()
+    public convenience init() throws(DeviceMapperError) {
+        let kernel = try KernelTransport()
+        self.init(polling: kernel, transport: kernel)
+    }
+
+    /// Polls the control node of `kernel` and sends it commands through `transport`, between which a test can act.
+    init(polling kernel: KernelTransport, transport: any ControlTransport) {
+        self.kernel = kernel
         control = Control(transport: transport)
     }
 
@@ -55,7 +61,7 @@ public final class EventWatcher: Sendable {
     }
 
     private func isReadable(by deadline: ContinuousClock.Instant?) throws(DeviceMapperError) -> Bool {
-        var request = pollfd(fd: transport.descriptor.rawValue, events: Int16(POLLIN), revents: 0)
+        var request = pollfd(fd: kernel.descriptor.rawValue, events: Int16(POLLIN), revents: 0)
         while true {
             var milliseconds: CInt = -1
             if let deadline {

@@ -3,7 +3,7 @@ internal import Glibc
 internal import LayerStore
 internal import SystemPackage
 
-/// The options of every command; they may stand before its name and behind it.
+/// The options of every command about a store; they may stand before its name and behind it.
 struct GlobalOptions: ParsableArguments {
     @Option(
         name: .long,
@@ -19,11 +19,10 @@ struct GlobalOptions: ParsableArguments {
         help: ArgumentHelp("An option of Docker's devicemapper driver; may be repeated.", valueName: "key=value"))
     var storageOptions: [String] = []
 
-    @Flag(name: .customLong("json"), help: "Print the result as JSON.")
-    var isJSON = false
+    @OptionGroup var printing: OutputOptions
 
     /// Where the result goes.
-    var output: Output { Output(isJSON: isJSON) }
+    var output: Output { printing.output }
 
     /// The root of the store as an absolute path, so that it means the same wherever it is written.
     func rootPath() throws -> FilePath {

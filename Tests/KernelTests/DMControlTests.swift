@@ -75,6 +75,24 @@ import Testing
         #expect(try dmsetupState(name, "suspended,tables_loaded") == "Active:Live")
     }
 
+    /// A pool finds out that its new table is too short when it is resumed, and stays suspended then.
+    @Test func goesOnWithTheOldTableWhenTheNewOneCannotBeMadeActive() throws {
+        let pool = try fixture.pool("pool")
+        try control.sendMessage("create_thin 0", to: .name(pool.name))
+        let old = try control.table(of: .name(pool.name))
+        var short = old
+        short.entries[0].length = 65536
+        #expect {
+            try control.replaceTable(of: .name(pool.name), with: short, options: .noFlush)
+        } throws: {
+            ($0 as? DeviceMapperError)?.kernelReason.contains { $0.contains("too small") } == true
+        }
+        #expect(try dmsetupState(pool.name, "suspended,tables_loaded") == "Active:Live")
+        #expect(try control.table(of: .name(pool.name)) == old)
+        let thin = try fixture.device("thin", "0 2048 thin \(pool.number) 0")
+        try Shell.run("dd if=/dev/zero of=/dev/dm-\(thin.number.minor) bs=4096 count=1 oflag=direct")
+    }
+
     @Test(arguments: [[], .noFlush, .skipFreeze, [.noFlush, .skipFreeze]] as [SuspendOptions])
     func suspendsAndResumes(options: SuspendOptions) throws {
         let name = try fixture.device("device", "0 10 zero").name

@@ -1,8 +1,9 @@
-import DeviceMapper
 import Glibc
 import SystemPackage
 import TestSupport
 import Testing
+
+@testable import DeviceMapper
 
 /// Waiting for what happens to devices.
 @Suite(.serialized) struct DMEventTests {
@@ -52,7 +53,30 @@ import Testing
         let start = ContinuousClock.now
         let present = try watcher.changes(from: known, withPrefix: fixture.prefix, timeout: .seconds(10))
         #expect(present?.map(\.name.description) == [fixture.prefix + "renamed"])
+        #expect(present?.map(\.eventNumber) == [1])
         #expect(start.duration(to: .now) < .seconds(5))
+    }
+
+    /// The moment between looking and waiting is the one at which an event could be lost.
+    @Test func losesNoEventThatHappensBetweenLookingAndWaiting() throws {
+        let fixture = fixture
+        let device = try fixture.device("device", "0 10 zero")
+        let kernel = try KernelTransport()
+        let transport = FaultyTransport(kernel)
+        let watcher = EventWatcher(polling: kernel, transport: transport)
+
+        transport.interrupt(after: .deviceStatus) {
+            try? fixture.control.renameDevice(device.name, to: fixture.name("renamed"))
+        }
+        let event = try watcher.event(of: .number(device.number), after: 0, timeout: .seconds(3))
+        #expect(event?.eventNumber == 1)
+
+        let known = try fixture.control.devices(withPrefix: fixture.prefix)
+        transport.interrupt(after: .listDevices) {
+            _ = try? fixture.control.createDevice(fixture.name("second"))
+        }
+        let present = try watcher.changes(from: known, withPrefix: fixture.prefix, timeout: .seconds(3))
+        #expect(present?.count == 2)
     }
 
     /// Many events, each at an arbitrary moment of the watcher's round of arming, listing and waiting.

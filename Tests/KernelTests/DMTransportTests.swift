@@ -1,5 +1,4 @@
 import DeviceMapper
-import Synchronization
 import SystemPackage
 import TestSupport
 import Testing

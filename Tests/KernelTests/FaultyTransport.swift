@@ -2,7 +2,7 @@ import DeviceMapper
 import Synchronization
 import SystemPackage
 
-/// Sends commands to the kernel, notes them, and fails one of them.
+/// Sends commands to the kernel, notes them, and fails one of them or does something behind it.
 final class FaultyTransport: ControlTransport {
     enum Moment: CaseIterable {
         /// The kernel does not get the command.
@@ -16,6 +16,7 @@ final class FaultyTransport: ControlTransport {
         var fault: (command: ControlCommand, errno: Errno, moment: Moment)?
         /// How many commands are still let through before one fails.
         var countdown: (remaining: Int, moment: Moment)?
+        var interruption: (command: ControlCommand, body: @Sendable () -> Void)?
     }
 
     private let kernel: KernelTransport
@@ -52,7 +53,13 @@ final class FaultyTransport: ControlTransport {
         }
     }
 
+    /// Runs `body` as soon as the kernel has carried out the next `command`, once.
+    func interrupt(after command: ControlCommand, _ body: @escaping @Sendable () -> Void) {
+        state.withLock { $0.interruption = (command, body) }
+    }
+
     func perform(_ command: ControlCommand, request: UnsafeMutableRawBufferPointer) -> Errno? {
+        defer { interrupt(behind: command) }
         let fault = state.withLock { state -> (errno: Errno, moment: Moment)? in
             state.commands.append(command)
             if let countdown = state.countdown {
@@ -66,5 +73,14 @@ final class FaultyTransport: ControlTransport {
         guard let fault else { return unsafe kernel.perform(command, request: request) }
         if fault.moment == .after { _ = unsafe kernel.perform(command, request: request) }
         return fault.errno
+    }
+
+    private func interrupt(behind command: ControlCommand) {
+        let body = state.withLock { state -> (@Sendable () -> Void)? in
+            guard let interruption = state.interruption, interruption.command == command else { return nil }
+            state.interruption = nil
+            return interruption.body
+        }
+        body?()
     }
 }

@@ -5,10 +5,11 @@ extension DM {
     /// The command `dm clear`.
     struct Clear: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "clear",
             abstract: "Drop the table that was loaded into a device and is not active yet.")
 
         @OptionGroup var device: DeviceArgument
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup var options: OutputOptions
 
         func run() throws {
             try Control().clearTable(of: try device.reference())

@@ -5,6 +5,7 @@ extension DM {
     /// The command `dm create`.
     struct Create: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "create",
             abstract: "Create a device, load its table and make it active.",
             discussion: "Prints the device's node. When a step fails, the device is removed again.")
 
@@ -25,7 +26,7 @@ extension DM {
         var noTable = false
 
         @OptionGroup var udev: UdevOptions
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup var options: OutputOptions
 
         func validate() throws {
             if noTable, source.table != nil || source.tableFile != nil || source.readOnly {

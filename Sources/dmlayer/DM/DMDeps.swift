@@ -5,6 +5,7 @@ extension DM {
     /// The command `dm deps`.
     struct Deps: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "deps",
             abstract: "Print the devices that the table of a device uses, or those of all devices.")
 
         @OptionGroup var devices: DeviceListing
@@ -12,7 +13,7 @@ extension DM {
         @Flag(help: "The table that was loaded and is not active yet.")
         var inactive = false
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup var options: OutputOptions
 
         func run() throws {
             let control = try Control()

@@ -5,6 +5,7 @@ extension DM {
     /// The command `dm events`.
     struct Events: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "events",
             abstract: "Print a line for every device that appears, goes, gets another name or has an event.",
             discussion: """
                 Goes on until it is interrupted. With --json each line is an object of its own. What happens more than \
@@ -17,7 +18,7 @@ extension DM {
         @Option(help: ArgumentHelp("Stop after so many seconds.", valueName: "seconds"))
         var timeout: Timeout?
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup var options: OutputOptions
 
         func run() throws {
             let deadline = timeout.map { ContinuousClock.now.advanced(by: $0.duration) }

@@ -5,10 +5,12 @@ internal import SystemPackage
 extension DM {
     /// The command `dm info`.
     struct Info: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Print the state of a device, or of all devices.")
+        static let configuration = CommandConfiguration(
+            commandName: "info",
+            abstract: "Print the state of a device, or of all devices.")
 
         @OptionGroup var devices: DeviceListing
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup var options: OutputOptions
 
         func run() throws {
             try devices.print(from: try Control(), to: options.output) { InfoRecord($0) }

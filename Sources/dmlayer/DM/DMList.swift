@@ -11,7 +11,7 @@ extension DM {
         @Option(help: "Only devices whose names begin with this.")
         var prefix = ""
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup var options: OutputOptions
 
         private struct Record: Encodable {
             let name: String

@@ -5,11 +5,12 @@ extension DM {
     /// The command `dm load`.
     struct Load: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "load",
             abstract: "Load a table into a device; the next resume makes it active.")
 
         @OptionGroup var device: DeviceArgument
         @OptionGroup var source: TableSource
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup var options: OutputOptions
 
         func run() throws {
             try Control().loadTable(try source.read(), into: try device.reference())

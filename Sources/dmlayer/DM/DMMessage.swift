@@ -5,6 +5,7 @@ extension DM {
     /// The command `dm message`.
     struct Message: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "message",
             abstract: "Send a message to a target of a device, and print its answer.",
             usage:
                 "dmlayer dm message [--json] (<device> | --uuid <uuid> | --number <major:minor>) <sector> <message> ...",
@@ -17,7 +18,7 @@ extension DM {
         var words: [String]
 
         @OptionGroup var selection: DeviceSelection
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup var options: OutputOptions
 
         /// Enough for the statistics of some ten thousand areas; the kernel cannot be asked a second time.
         private static let answerCapacity = 4 << 20

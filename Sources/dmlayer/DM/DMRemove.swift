@@ -4,7 +4,9 @@ internal import DeviceMapper
 extension DM {
     /// The command `dm remove`.
     struct Remove: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Remove a device.")
+        static let configuration = CommandConfiguration(
+            commandName: "remove",
+            abstract: "Remove a device.")
 
         @OptionGroup var device: DeviceArgument
 
@@ -12,7 +14,7 @@ extension DM {
         var deferred = false
 
         @OptionGroup var udev: UdevOptions
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup var options: OutputOptions
 
         func run() throws {
             let control = try Control()

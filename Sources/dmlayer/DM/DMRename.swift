@@ -5,6 +5,7 @@ extension DM {
     /// The command `dm rename`.
     struct Rename: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "rename",
             abstract: "Give a device another name, or a uuid if it has none.")
 
         @Argument(help: "The device's name.", transform: { try DeviceName(existing: $0) })
@@ -19,7 +20,7 @@ extension DM {
         var setUUID: DeviceUUID?
 
         @OptionGroup var udev: UdevOptions
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup var options: OutputOptions
 
         func validate() throws {
             if (newName == nil) == (setUUID == nil) {

@@ -5,13 +5,14 @@ extension DM {
     /// The command `dm resume`.
     struct Resume: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "resume",
             abstract: "Resume a device; a table that was loaded becomes active.",
             discussion: "The options are about the moment of suspension in which a new table replaces an active one.")
 
         @OptionGroup var device: DeviceArgument
         @OptionGroup var suspension: SuspensionOptions
         @OptionGroup var udev: UdevOptions
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup var options: OutputOptions
 
         func run() throws {
             let control = try Control()

@@ -5,6 +5,7 @@ extension DM {
     /// The command `dm status`.
     struct Status: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "status",
             abstract: "Print the status of each target of a device, or of all devices.",
             discussion: """
                 Unlike dmsetup, a thin pool is not made to write its metadata first: that takes three flushes of its \
@@ -17,7 +18,7 @@ extension DM {
         @Flag(help: "Let a thin pool write its metadata first.")
         var flush = false
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup var options: OutputOptions
 
         func run() throws {
             let control = try Control()

@@ -5,11 +5,12 @@ extension DM {
     /// The command `dm suspend`.
     struct Suspend: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "suspend",
             abstract: "Suspend a device: whatever reads or writes it waits until it is resumed.")
 
         @OptionGroup var device: DeviceArgument
         @OptionGroup var suspension: SuspensionOptions
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup var options: OutputOptions
 
         func run() throws {
             try Control().suspendDevice(try device.reference(), options: suspension.options)

@@ -5,6 +5,7 @@ extension DM {
     /// The command `dm table`.
     struct Table: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "table",
             abstract: "Print the mapping table of a device, or of all devices.",
             discussion: "What is printed for one device can be given to create and load.")
 
@@ -16,7 +17,7 @@ extension DM {
         @Flag(help: "Print the keys of encrypted devices instead of zeros.")
         var showKeys = false
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup var options: OutputOptions
 
         func run() throws {
             let control = try Control()

@@ -5,6 +5,7 @@ extension DM {
     /// The command `dm targets`.
     struct Targets: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "targets",
             abstract: "List the targets of the kernel with their versions.",
             discussion: """
                 Without a name these are the targets whose modules are loaded. A target that is named is looked for \
@@ -14,7 +15,7 @@ extension DM {
         @Argument(help: "Targets to look for.")
         var target: [String] = []
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup var options: OutputOptions
 
         private struct Record: Encodable {
             let name: String

@@ -5,9 +5,10 @@ extension DM {
     /// The command `dm version`.
     struct Version: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "version",
             abstract: "Print the version of the kernel's device mapper interface.")
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup var options: OutputOptions
 
         func run() throws {
             let version = try Control().version().description

@@ -5,6 +5,7 @@ extension DM {
     /// The command `dm wait`.
     struct Wait: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "wait",
             abstract: "Wait for an event of a device, and print its number.",
             usage: "dmlayer dm wait [--timeout <seconds>] [--json] "
                 + "(<device> | --uuid <uuid> | --number <major:minor>) [<event>]",
@@ -21,7 +22,7 @@ extension DM {
         @Option(help: ArgumentHelp("Fail when there is no event within so many seconds.", valueName: "seconds"))
         var timeout: Timeout?
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup var options: OutputOptions
 
         func validate() throws {
             _ = try operands()

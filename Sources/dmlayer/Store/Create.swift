@@ -4,6 +4,7 @@ internal import LayerStore
 /// The command `create`.
 struct Create: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "create",
         abstract: "Make a layer, as a copy of another or with an empty file system.")
 
     @Argument(help: "The id of the new layer.")

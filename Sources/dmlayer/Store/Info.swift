@@ -5,6 +5,7 @@ internal import ThinProvisioning
 /// The command `info`.
 struct Info: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "info",
         abstract: "Print the state of the store, in the rows of docker info.",
         discussion: "In JSON, sizes are in bytes.")
 

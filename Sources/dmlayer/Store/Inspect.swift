@@ -5,7 +5,9 @@ internal import ThinProvisioning
 
 /// The command `inspect`.
 struct Inspect: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Print what is known about a layer.")
+    static let configuration = CommandConfiguration(
+        commandName: "inspect",
+        abstract: "Print what is known about a layer.")
 
     @Argument(help: "The id of the layer, or base for the base device.")
     var id: String

@@ -5,6 +5,7 @@ internal import ThinProvisioning
 /// The command `list`.
 struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "list",
         abstract: "List the layers.",
         discussion: """
             Each line has the id, the number of the thin device, the size and the parent. A metadata file that cannot \

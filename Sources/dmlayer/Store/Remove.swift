@@ -4,6 +4,7 @@ internal import LayerStore
 /// The command `remove`.
 struct Remove: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "remove",
         abstract: "Remove layers.",
         discussion: "Layers that were made from them stay what they are. Removing what does not exist succeeds.")
 

@@ -4,6 +4,7 @@ internal import LayerStore
 /// The command `shutdown`.
 struct Shutdown: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "shutdown",
         abstract: "Unmount every layer and take the pool down.",
         discussion: """
             Everything stays on the disk, and the next command that needs the pool activates it again. A layer that is \

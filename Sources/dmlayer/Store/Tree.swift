@@ -4,6 +4,7 @@ internal import LayerStore
 /// The command `tree`.
 struct Tree: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "tree",
         abstract: "Print which layer was made from which.",
         discussion: """
             A layer whose parent has been removed stands at the left with the name of that parent, and so does one whose \
