@@ -21,13 +21,14 @@ extension LayerStore {
             try metadata.endRemoval(record)
         }
         let names = try metadata.directory.names()
+        var isClean = isComplete
         if isComplete {
             for id in allocator.reservedIDs(names).subtracting(registered).sorted() {
-                try deleteIfPresent(id, in: pool)
+                if try !deleteUnlessBusy(id, in: pool) { isClean = false }
             }
         }
         let last = registered.max() ?? .maximum
-        try allocator.reset(after: last, keepingOthers: !isComplete, names, session)
+        try allocator.reset(after: last, keepingOthers: !isClean, names, session)
     }
 
     /// Ends what Docker was doing when it was interrupted, as Docker does: the layer that it was making or removing goes.
