@@ -43,7 +43,8 @@ let package = Package(
         .executableTarget(
             name: "dmlayer", dependencies: ["DeviceMapper", "LayerStore", "ThinProvisioning", arguments, system],
             swiftSettings: strict),
-        .testTarget(name: "DeviceMapperTests", dependencies: ["DeviceMapper", system], swiftSettings: strict),
+        .testTarget(
+            name: "DeviceMapperTests", dependencies: ["DeviceMapper", "TestSupport", system], swiftSettings: strict),
         .target(name: "TestSupport", dependencies: [system], path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
             name: "BlockDevicesTests", dependencies: ["BlockDevices", "DeviceMapper", "TestSupport", system],
@@ -53,7 +54,15 @@ let package = Package(
             dependencies: ["BlockDevices", "Filesystems", "DeviceMapper", "TestSupport", system],
             swiftSettings: strict),
         .testTarget(
-            name: "KernelTests", dependencies: ["BlockDevices", "Filesystems", "DeviceMapper", "TestSupport", system],
+            name: "ThinProvisioningTests", dependencies: ["DeviceMapper", "ThinProvisioning", "TestSupport"],
             swiftSettings: strict),
+        .testTarget(
+            name: "LayerStoreTests", dependencies: ["LayerStore", "ThinProvisioning", "TestSupport", system],
+            swiftSettings: strict),
+        .testTarget(
+            name: "KernelTests",
+            dependencies: [
+                "BlockDevices", "DeviceMapper", "Filesystems", "LayerStore", "TestSupport", "ThinProvisioning", system,
+            ], swiftSettings: strict),
     ]
 )

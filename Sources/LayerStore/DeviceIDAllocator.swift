@@ -17,6 +17,7 @@ struct DeviceIDAllocator {
     private static let reservationPrefix = ".reserved-device-ids."
 
     let directory: DurableDirectory
+    let lock: StoreLock
 
     /// Where the allocation stands.
     private struct Cursor {
@@ -46,8 +47,8 @@ struct DeviceIDAllocator {
     // MARK: Making a layer
 
     /// Takes the next number.
-    func take(_ holder: StoreLock.Holder) throws(LayerStoreError) -> Ticket {
-        try update(holder) { cursor throws(LayerStoreError) in
+    func take() throws(LayerStoreError) -> Ticket {
+        try update { cursor throws(LayerStoreError) in
             if cursor.reserved == 0 {
                 try mark(cursor.next)
                 try directory.synchronize()
@@ -70,10 +71,13 @@ struct DeviceIDAllocator {
     }
 
     /// Says that the layer of `ticket` is registered, which has made a new reservation durable as well.
-    func finish(_ ticket: Ticket, _ holder: StoreLock.Holder) throws(LayerStoreError) {
-        try update(holder) { cursor throws(LayerStoreError) in
+    func finish(_ ticket: Ticket) throws(LayerStoreError) {
+        try update { cursor throws(LayerStoreError) in
             Self.settle(ticket, &cursor)
-            guard ticket.newReservation != nil else { return }
+            // Unless the numbers ran out first and the block was reserved by the one who needed it.
+            guard let block = ticket.newReservation, block == Self.number(cursor.reserved, after: cursor.next) else {
+                return
+            }
             cursor.reserved += Self.blockSize
             // With nothing under way in the older blocks, every number there belongs to a layer or to nobody.
             guard cursor.inFlightBefore == 0 else { return }
@@ -85,8 +89,8 @@ struct DeviceIDAllocator {
     }
 
     /// Says that the thin device of `ticket` does not exist, or not any more.
-    func abandon(_ ticket: Ticket, _ holder: StoreLock.Holder) throws(LayerStoreError) {
-        try update(holder) { cursor throws(LayerStoreError) in Self.settle(ticket, &cursor) }
+    func abandon(_ ticket: Ticket) throws(LayerStoreError) {
+        try update { cursor throws(LayerStoreError) in Self.settle(ticket, &cursor) }
     }
 
     private static func settle(_ ticket: Ticket, _ cursor: inout Cursor) {
@@ -122,7 +126,7 @@ struct DeviceIDAllocator {
     ///
     /// - Parameter keepingOthers: Whether the older ones are kept, because something of them may be left in the pool.
     func reset(
-        after last: ThinDeviceID, keepingOthers: Bool, _ names: [String], _ holder: StoreLock.Holder
+        after last: ThinDeviceID, keepingOthers: Bool, _ names: [String]
     ) throws(LayerStoreError) {
         let first = last.next
         try mark(first)
@@ -133,7 +137,7 @@ struct DeviceIDAllocator {
         try directory.synchronize()
         let cursor = Cursor(
             oldest: first, block: first, next: first, reserved: Self.blockSize, inFlightBefore: 0, inFlight: 0)
-        try write(cursor, holder)
+        try write(cursor, lock.open())
     }
 
     private static func firstID(inReservation name: String) -> ThinDeviceID? {
@@ -148,17 +152,20 @@ struct DeviceIDAllocator {
     }
 
     /// The number behind the block that begins with `first`.
-    private static func behind(_ first: ThinDeviceID) -> ThinDeviceID {
-        (0..<blockSize).reduce(first) { id, _ in id.next }
+    private static func behind(_ first: ThinDeviceID) -> ThinDeviceID { number(blockSize, after: first) }
+
+    private static func number(_ distance: UInt32, after first: ThinDeviceID) -> ThinDeviceID {
+        (0..<distance).reduce(first) { id, _ in id.next }
     }
 
     // MARK: The cursor
 
     private func update<Result>(
-        _ holder: StoreLock.Holder, _ change: (inout Cursor) throws(LayerStoreError) -> Result
+        _ change: (inout Cursor) throws(LayerStoreError) -> Result
     ) throws(LayerStoreError) -> Result {
+        // A holder of its own, which keeps other threads out as well; the lock goes with it.
+        let holder = try lock.open()
         try holder.lock(.deviceIDs, exclusively: true)
-        defer { try? holder.unlock(.deviceIDs) }
         var cursor = try read(holder)
         let result = try change(&cursor)
         try write(cursor, holder)
@@ -188,7 +195,8 @@ struct DeviceIDAllocator {
             let block = ThinDeviceID(numbers[1]), let next = ThinDeviceID(numbers[2]),
             numbers[3] <= 4 * Self.blockSize
         else {
-            // Cut short, overwritten, or from before the machine was last started: as if a process had died, so that the recovery works it out again.
+            // Cut short, overwritten, or from before the machine was last started: as if a process had died, so that the
+            // recovery works it out again.
             let first = ThinDeviceID.maximum.next
             return Cursor(
                 oldest: first, block: first, next: first, reserved: 0, inFlightBefore: 0, inFlight: 1)

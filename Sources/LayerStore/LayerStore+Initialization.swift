@@ -20,6 +20,8 @@ extension LayerStore {
     ) throws(LayerStoreError) -> LayerStore {
         try attempting("make a store in \(root)") {
             let directory = try StoreDirectory(making: root)
+            let maker = try StoreLock(directory.lockFile).open()
+            try maker.lock(.store, exclusively: true)
             if try configuration(in: directory) == nil {
                 let filesystem = options.filesystem ?? defaultFilesystem()
                 let configuration = StoreConfiguration(new: options, defaultFilesystem: filesystem)
@@ -36,8 +38,9 @@ extension LayerStore {
                 try DurableDirectory(directory.root).write(
                     StoreConfiguration.fileName, try StoreJSON.encode(configuration))
             }
+            try maker.unlock(.store)
             let store = try LayerStore(opening: root, options: options, transport: transport)
-            try store.completeBaseDevice()
+            try store.withPool { try store.completeBaseDevice(in: $0) }
             return store
         }
     }
@@ -49,8 +52,7 @@ extension LayerStore {
     // MARK: The base device
 
     /// Makes the base device with its file system unless it is there.
-    private func completeBaseDevice() throws {
-        let pool = try pool()
+    private func completeBaseDevice(in pool: ThinPool) throws {
         try lock.withLayers([.base]) {
             if let record = try metadata.record(of: .base) {
                 if record.isInitialized { return }
@@ -67,7 +69,7 @@ extension LayerStore {
                 deviceID: ticket.id, size: configuration.baseSize, transactionID: state.transactionID,
                 isInitialized: false, isDeleted: false, parent: nil, created: Int64(time(nil)))
             try metadata.save(record, of: .base)
-            try allocator.finish(ticket, session)
+            try allocator.finish(ticket)
             try metadata.save(try makeFilesystem(on: record, in: pool))
             record.isInitialized = true
             try metadata.save(record, of: .base)
@@ -123,7 +125,6 @@ extension LayerStore {
                     try pool.control.removeDevice(.uuid(try poolUUID()))
                 }
                 mountCounts.withLock { $0 = [:] }
-                forgetPool()
             }
         }
     }

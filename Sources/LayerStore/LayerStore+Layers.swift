@@ -24,35 +24,45 @@ extension LayerStore {
         try attempting("create layer \(id)") {
             let parent = parent ?? .base
             _ = try directory.deviceName(of: id)
-            let pool = try pool()
-            let state = try stateWithFreeSpace(of: pool)
-            return try lock.withLayers([parent, id]) {
-                let origin = try existing(parent, as: "the parent layer")
-                guard try metadata.record(of: id) == nil else {
-                    throw LayerStoreError(.layerExists, "there is a layer \(id) already")
-                }
-                let size = size ?? origin.size
-                guard size >= origin.size else {
-                    throw LayerStoreError(
-                        .sizeTooSmall,
-                        "\(ByteSize.decimal(size)) is smaller than its parent \(parent) with "
-                            + ByteSize.decimal(origin.size))
-                }
-                let ticket = try snapshot(origin, parent, in: pool)
-                do {
+            return try withPool { pool in
+                let state = try stateWithFreeSpace(of: pool)
+                return try lock.withLayers([parent, id]) {
+                    let origin = try existing(parent, as: "the parent layer")
+                    guard try metadata.record(of: id) == nil else {
+                        throw LayerStoreError(.layerExists, "there is a layer \(id) already")
+                    }
+                    let size = size ?? origin.size
+                    guard size >= origin.size else {
+                        throw LayerStoreError(
+                            .sizeTooSmall,
+                            "\(ByteSize.decimal(size)) is smaller than its parent \(parent) with "
+                                + ByteSize.decimal(origin.size))
+                    }
+                    let ticket = try snapshot(origin, parent, in: pool)
                     let record = LayerRecord(
                         deviceID: ticket.id, size: size, transactionID: state.transactionID, isInitialized: false,
                         isDeleted: false, parent: parent.text, created: Int64(time(nil)))
-                    if size > origin.size { try growNewLayer(id, record, in: pool) }
-                    try metadata.save(record, of: id)
-                    try allocator.finish(ticket, session)
+                    try complete(id, record, ticket, isLarger: size > origin.size, in: pool)
                     return record
-                } catch {
-                    try discardDevice(of: ticket, in: pool)
-                    throw error
                 }
             }
         }
+    }
+
+    /// Grows and registers a layer whose thin device exists; whatever of that fails, neither is left.
+    private func complete(
+        _ id: LayerID, _ record: LayerRecord, _ ticket: DeviceIDAllocator.Ticket, isLarger: Bool, in pool: ThinPool
+    ) throws {
+        do {
+            if isLarger { try growNewLayer(id, record, in: pool) }
+            try metadata.save(record, of: id)
+        } catch {
+            // A registration that cannot be taken back keeps its device: the next recovery sees which of both is there.
+            if (try? metadata.forget(id)) != nil { try discardDevice(of: ticket, in: pool) }
+            throw error
+        }
+        // The layer is there. An allocation that could not be settled is worked out again by a later recovery.
+        _ = try? allocator.finish(ticket)
     }
 
     /// Removes a layer and frees the blocks that no other layer shares; layers made from it stay what they are.
@@ -64,15 +74,16 @@ extension LayerStore {
         try attempting("remove layer \(id)") {
             // Answered before the pool is touched: nothing needs to be active to find that there is nothing.
             guard try metadata.record(of: id) != nil else { return }
-            let pool = try pool()
-            try lock.withLayers([id]) {
-                guard let record = try metadata.record(of: id) else { return }
-                try deactivate(id)
-                try metadata.beginRemoval(of: id, record)
-                try deleteIfPresent(record.deviceID, in: pool)
-                try metadata.endRemoval(record)
-                _ = unsafe rmdir(directory.mountPoint(of: id).string)
-                mountCounts.withLock { $0[id] = nil }
+            try withPool { pool in
+                try lock.withLayers([id]) {
+                    guard let record = try metadata.record(of: id) else { return }
+                    try deactivate(id)
+                    try metadata.beginRemoval(of: id, record)
+                    try deleteIfPresent(record.deviceID, in: pool)
+                    try metadata.endRemoval(record)
+                    _ = unsafe rmdir(directory.mountPoint(of: id).string)
+                    mountCounts.withLock { $0[id] = nil }
+                }
             }
         }
     }
@@ -102,12 +113,12 @@ extension LayerStore {
     ) throws -> DeviceIDAllocator.Ticket {
         // Docker, or an earlier crash, may have left numbers in use that no layer has.
         for _ in 0...ThinDeviceID.maximum.value {
-            let ticket = try allocator.take(session)
+            let ticket = try allocator.take()
             do {
                 try create(ticket.id)
                 return ticket
             } catch let error as DeviceMapperError where error.code == .alreadyExists {
-                try allocator.abandon(ticket, session)
+                try allocator.abandon(ticket)
             } catch {
                 try discardDevice(of: ticket, in: pool)
                 throw error
@@ -121,7 +132,7 @@ extension LayerStore {
     /// Where that fails, the number stays in flight, and the next one to open the store alone deletes it.
     func discardDevice(of ticket: DeviceIDAllocator.Ticket, in pool: ThinPool) throws {
         guard (try? deleteIfPresent(ticket.id, in: pool)) != nil else { return }
-        try allocator.abandon(ticket, session)
+        try allocator.abandon(ticket)
     }
 
     func deleteIfPresent(_ id: ThinDeviceID, in pool: ThinPool) throws(DeviceMapperError) {
@@ -144,6 +155,7 @@ extension LayerStore {
             let advice = state.needsCheck ? "; its metadata must be checked and repaired" : ""
             throw LayerStoreError(.failed, "the pool \(pool.name) is read-only\(advice)")
         }
+        try checkRootHasSpace()
         for (what, usage) in [("data", state.data), ("metadata", state.metadata)] {
             let minimum = usage.minimumFree(percent: configuration.minimumFreeSpacePercent)
             guard usage.free >= minimum else {
@@ -156,6 +168,21 @@ extension LayerStore {
         }
         return state
     }
+
+    /// A pool on sparse files fails for good when its metadata finds no space below.
+    private func checkRootHasSpace() throws(LayerStoreError) {
+        guard configuration.pool.metadataFileSize != nil else { return }
+        let free = try BackingFile.freeSpace(under: directory.metadataFile)
+        guard free >= Self.rootReserve else {
+            throw LayerStoreError(
+                .notEnoughSpace,
+                "the file system of \(directory.root) has \(ByteSize.decimal(free)) left, and "
+                    + "\(ByteSize.decimal(Self.rootReserve)) must be free to make a layer; free space there")
+        }
+    }
+
+    /// Many times what the metadata of one layer takes.
+    private static let rootReserve: UInt64 = 8 << 20
 }
 
 extension BlockUsage {

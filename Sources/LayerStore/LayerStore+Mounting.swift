@@ -16,25 +16,27 @@ extension LayerStore {
     /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or what the kernel says.
     public func mount(_ id: LayerID) throws(LayerStoreError) -> FilePath {
         try attempting("mount layer \(id)") {
-            let pool = try pool()
-            return try lock.withLayers([id]) {
-                let record = try existing(id)
-                let mountPoint = directory.mountPoint(of: id)
-                let content = mountPoint.appending("rootfs")
-                let active = try pool.control.informationIfPresent(on: .uuid(try uuid(of: id)))
-                let wasMounted = try active.map { try isMounted($0.number, at: mountPoint) } ?? false
-                if !wasMounted {
-                    try mount(id, record, active, in: pool, at: mountPoint)
-                    do {
-                        try prepareContent(content, of: id)
-                    } catch {
-                        _ = try? deactivate(id)
-                        throw error
+            try withPool { pool in
+                try lock.withLayers([id]) {
+                    let record = try existing(id)
+                    let mountPoint = directory.mountPoint(of: id)
+                    let content = mountPoint.appending("rootfs")
+                    let active = try pool.control.informationIfPresent(on: .uuid(try uuid(of: id)))
+                    let wasMounted = try active.map { try isMounted($0.number, at: mountPoint) } ?? false
+                    if !wasMounted {
+                        try mount(id, record, active, in: pool, at: mountPoint)
+                        do {
+                            try prepareContent(content, of: id)
+                        } catch {
+                            _ = try? deactivate(id)
+                            throw error
+                        }
                     }
+                    // What was mounted before this object came to know of it counts as one; and somebody else may have
+                    // unmounted what was counted here.
+                    mountCounts.withLock { counts in counts[id] = wasMounted ? (counts[id] ?? 1) + 1 : 1 }
+                    return content
                 }
-                // What was mounted before this object came to know of it counts as one.
-                mountCounts.withLock { counts in counts[id] = (counts[id] ?? (wasMounted ? 1 : 0)) + 1 }
-                return content
             }
         }
     }
@@ -46,15 +48,19 @@ extension LayerStore {
     /// - Throws: ``LayerStoreError/Code/noSuchLayer``; ``LayerStoreError/Code/busy`` with who uses the layer.
     public func unmount(_ id: LayerID) throws(LayerStoreError) {
         try attempting("unmount layer \(id)") {
-            try lock.withLayers([id]) {
-                _ = try existing(id)
-                let count = mountCounts.withLock { $0[id] ?? 1 }
-                if count > 1 {
-                    mountCounts.withLock { $0[id] = count - 1 }
-                    return
+            _ = try existing(id)
+            // Nothing is mounted of a pool that is not active.
+            guard try activePool() != nil else { return }
+            try withPool { _ in
+                try lock.withLayers([id]) {
+                    let count = mountCounts.withLock { $0[id] ?? 1 }
+                    if count > 1 {
+                        mountCounts.withLock { $0[id] = count - 1 }
+                        return
+                    }
+                    try deactivate(id)
+                    mountCounts.withLock { $0[id] = nil }
                 }
-                try deactivate(id)
-                mountCounts.withLock { $0[id] = nil }
             }
         }
     }

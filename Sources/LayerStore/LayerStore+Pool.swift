@@ -31,6 +31,13 @@ extension LayerStore {
             return try ThinPool(control, open: reference)
         }
         guard let information = try control.informationIfPresent(on: .uuid(try poolUUID())) else { return nil }
+        let name = try directory.poolName()
+        guard information.name == name else {
+            throw LayerStoreError(
+                .foreignDevice,
+                "the pool of this store is active as \(information.name) and not as \(name): from another directory, of "
+                    + "which \(directory.root) is a copy. Shut the store down there before this copy is used")
+        }
         return ThinPool(
             control, name: information.name, number: information.number,
             blockSize: Sectors(wholeSectorsIn: configuration.blockSize))

@@ -26,7 +26,7 @@ extension LayerStore {
             }
         }
         let last = registered.max() ?? .maximum
-        try allocator.reset(after: last, keepingOthers: !isComplete, names, session)
+        try allocator.reset(after: last, keepingOthers: !isComplete, names)
     }
 
     /// Ends what Docker was doing when it was interrupted, as Docker does: the layer that it was making or removing goes.

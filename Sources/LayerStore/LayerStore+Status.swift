@@ -79,26 +79,28 @@ public struct StoreStatus: Hashable, Sendable {
 extension LayerStore {
     /// The state of the store.
     ///
-    /// It takes no lock and commits nothing.
+    /// It waits for no work on a layer and commits nothing.
     public func status() throws(LayerStoreError) -> StoreStatus {
         try attempting("ask for the state of the store") {
-            let pool = try pool()
-            let target = try pool.target().target
-            let dataFile = configuration.pool.dataFileSize.map { _ in directory.dataFile }
-            let metadataFile = configuration.pool.metadataFileSize.map { _ in directory.metadataFile }
-            var state: ThinPoolState?
-            if case .available(let available) = try pool.status() { state = available }
-            return StoreStatus(
-                poolName: pool.name.description, blockSize: configuration.blockSize,
-                baseSize: try metadata.record(of: .base)?.size ?? configuration.baseSize,
-                filesystem: configuration.filesystem, dataDevice: try Self.path(of: target.dataDevice),
-                metadataDevice: try Self.path(of: target.metadataDevice), dataFile: dataFile?.string,
-                metadataFile: metadataFile?.string, isForeignPool: configuration.pool.poolDevice != nil,
-                data: try usage(state?.data, of: dataFile), metadata: try usage(state?.metadata, of: metadataFile),
-                minimumFree: state.map { state in
-                    state.data.minimumFree(percent: configuration.minimumFreeSpacePercent) * state.data.bytesPerBlock
-                } ?? 0,
-                mode: state?.mode, needsCheck: state?.needsCheck ?? false)
+            try withPool { pool in
+                let target = try pool.target().target
+                let dataFile = configuration.pool.dataFileSize.map { _ in directory.dataFile }
+                let metadataFile = configuration.pool.metadataFileSize.map { _ in directory.metadataFile }
+                var state: ThinPoolState?
+                if case .available(let available) = try pool.status() { state = available }
+                return StoreStatus(
+                    poolName: pool.name.description, blockSize: configuration.blockSize,
+                    baseSize: try metadata.record(of: .base)?.size ?? configuration.baseSize,
+                    filesystem: configuration.filesystem, dataDevice: try Self.path(of: target.dataDevice),
+                    metadataDevice: try Self.path(of: target.metadataDevice), dataFile: dataFile?.string,
+                    metadataFile: metadataFile?.string, isForeignPool: configuration.pool.poolDevice != nil,
+                    data: try usage(state?.data, of: dataFile), metadata: try usage(state?.metadata, of: metadataFile),
+                    minimumFree: state.map { state in
+                        state.data.minimumFree(percent: configuration.minimumFreeSpacePercent)
+                            * state.data.bytesPerBlock
+                    } ?? 0,
+                    mode: state?.mode, needsCheck: state?.needsCheck ?? false)
+            }
         }
     }
 

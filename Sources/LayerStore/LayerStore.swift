@@ -20,14 +20,11 @@ public final class LayerStore: Sendable {
     let directory: StoreDirectory
     let metadata: LayerMetadata
     let lock: StoreLock
-    /// Holds the whole store shared for as long as it is open.
-    let session: StoreLock.Holder
     /// How often each layer is mounted through this object.
     let mountCounts = Mutex<[LayerID: Int]>([:])
 
     private let transport: (any ControlTransport)?
     private let openControl = Mutex<Control?>(nil)
-    private let openPool = Mutex<ThinPool?>(nil)
 
     /// Opens a store.
     ///
@@ -51,8 +48,6 @@ public final class LayerStore: Sendable {
         self.transport = transport
         metadata = try LayerMetadata(directory.metadata)
         lock = StoreLock(directory.lockFile)
-        session = try lock.open()
-        try session.lock(.store, exclusively: false)
     }
 
     /// The root of the store.
@@ -63,7 +58,11 @@ public final class LayerStore: Sendable {
             return try DockerRoot.configuration(in: directory)
         }
         do {
-            return try JSONDecoder().decode(StoreConfiguration.self, from: Data(content))
+            let configuration = try JSONDecoder().decode(StoreConfiguration.self, from: Data(content))
+            try configuration.check()
+            return configuration
+        } catch let error as LayerStoreError {
+            throw error
         } catch {
             throw LayerStoreError(
                 .damagedMetadata,
@@ -84,7 +83,7 @@ public final class LayerStore: Sendable {
         }
     }
 
-    var allocator: DeviceIDAllocator { DeviceIDAllocator(directory: metadata.directory) }
+    var allocator: DeviceIDAllocator { DeviceIDAllocator(directory: metadata.directory, lock: lock) }
 
     /// The DM uuid of a layer's mapped device; `pool` is the pool's own.
     func uuid(of name: String) throws(DeviceMapperError) -> DeviceUUID {
@@ -95,50 +94,46 @@ public final class LayerStore: Sendable {
 
     func poolUUID() throws(DeviceMapperError) -> DeviceUUID { try uuid(of: "pool") }
 
-    /// The pool, which is activated if it is not active: after a restart of the machine, for example.
-    func pool() throws -> ThinPool {
-        if let pool = openPool.withLock({ $0 }) { return pool }
-        let pool: ThinPool
-        if let active = try activePool() {
-            pool = active
-            try recoverIfAbandoned(pool)
-        } else {
-            pool = try alone {
-                // Somebody else may have activated it while this one waited.
-                if let active = try activePool() { return active }
-                let activated = try activatePool()
-                do {
-                    try recover(activated)
-                } catch {
-                    _ = try? activated.control.removeDevice(.uuid(try poolUUID()))
-                    throw error
-                }
-                return activated
-            }
+    // MARK: The pool
+
+    /// Runs `body` with the pool, which nobody takes down meanwhile.
+    ///
+    /// The pool is activated if it is not active: after a restart of the machine, for example. And what a process that
+    /// died in the middle of an operation left behind is cleaned up, unless others are at work; then one of the next ones
+    /// does it.
+    func withPool<Result>(_ body: (ThinPool) throws -> Result) throws -> Result {
+        let presence = try lock.open()
+        if try allocator.hasUnfinished(presence), try presence.tryLock(.store), let pool = try activePool() {
+            try recover(pool)
         }
-        openPool.withLock { $0 = pool }
+        // Also turns the exclusive lock into a shared one, without a moment in between.
+        try presence.lock(.store, exclusively: false)
+        if let pool = try activePool() { return try withExtendedLifetime(presence) { try body(pool) } }
+
+        // Given up first: two that hold it shared and want it exclusively would wait for each other for ever.
+        try presence.unlock(.store)
+        try presence.lock(.store, exclusively: true)
+        // Somebody else may have activated it while this one waited.
+        let pool = try activePool() ?? activateAndRecover()
+        try presence.lock(.store, exclusively: false)
+        return try withExtendedLifetime(presence) { try body(pool) }
+    }
+
+    private func activateAndRecover() throws -> ThinPool {
+        let pool = try activatePool()
+        do {
+            try recover(pool)
+        } catch {
+            _ = try? pool.control.removeDevice(.uuid(try poolUUID()))
+            throw error
+        }
         return pool
     }
 
-    func forgetPool() {
-        openPool.withLock { $0 = nil }
-    }
-
-    /// Runs `body` while no other process has the store open.
+    /// Runs `body` while nobody else works with the pool.
     func alone<Result>(_ body: () throws -> Result) throws -> Result {
-        // Given up first: two that hold it shared and want it exclusively would wait for each other for ever.
-        try session.unlock(.store)
-        try session.lock(.store, exclusively: true)
-        defer { try? session.lock(.store, exclusively: false) }
-        return try body()
-    }
-
-    /// Cleans up behind a process that died in the middle of an operation, if that is the case and nobody else is busy.
-    private func recoverIfAbandoned(_ pool: ThinPool) throws {
-        guard try allocator.hasUnfinished(session) else { return }
-        try session.unlock(.store)
-        guard try session.tryLock(.store) else { return try session.lock(.store, exclusively: false) }
-        defer { try? session.lock(.store, exclusively: false) }
-        try recover(pool)
+        let presence = try lock.open()
+        try presence.lock(.store, exclusively: true)
+        return try withExtendedLifetime(presence, body)
     }
 }

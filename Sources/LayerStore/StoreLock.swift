@@ -87,11 +87,11 @@ final class StoreLock: Sendable {
 
     /// Runs `body` while nobody else works on any of `layers`.
     ///
-    /// - Parameter layers: Parent before child, so that no two callers wait for each other.
     func withLayers<Result>(_ layers: [LayerID], _ body: () throws -> Result) throws -> Result {
         let holder = try open()
-        for layer in layers {
-            try holder.lock(.layer(layer), exclusively: true)
+        // In one order, so that no two callers wait for each other.
+        for scope in layers.map(Scope.layer).sorted(by: { $0.offset < $1.offset }) {
+            try holder.lock(scope, exclusively: true)
         }
         return try withExtendedLifetime(holder, body)
     }
