@@ -43,7 +43,8 @@ let package = Package(
         .executableTarget(
             name: "dmlayer", dependencies: ["DeviceMapper", "LayerStore", "ThinProvisioning", arguments, system],
             swiftSettings: strict),
-        .testTarget(name: "DeviceMapperTests", dependencies: ["DeviceMapper", system], swiftSettings: strict),
+        .testTarget(
+            name: "DeviceMapperTests", dependencies: ["DeviceMapper", "TestSupport", system], swiftSettings: strict),
         .target(name: "TestSupport", dependencies: [system], path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
             name: "BlockDevicesTests", dependencies: ["BlockDevices", "DeviceMapper", "TestSupport", system],
@@ -57,6 +58,9 @@ let package = Package(
             dependencies: [
                 "BlockDevices", "Filesystems", "DeviceMapper", "LayerStore", "ThinProvisioning", "TestSupport", system,
             ], swiftSettings: strict),
+        .testTarget(
+            name: "ThinProvisioningTests", dependencies: ["DeviceMapper", "ThinProvisioning", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "LayerStoreTests", dependencies: ["LayerStore", "ThinProvisioning", "TestSupport", system],
             swiftSettings: strict),

@@ -74,7 +74,10 @@ struct DeviceIDAllocator {
     func finish(_ ticket: Ticket, _ holder: StoreLock.Holder) throws(LayerStoreError) {
         try update(holder) { cursor throws(LayerStoreError) in
             Self.settle(ticket, &cursor)
-            guard ticket.newReservation != nil else { return }
+            // Unless the numbers ran out first and the block was reserved by the one who needed it.
+            guard let block = ticket.newReservation, block == Self.number(cursor.reserved, after: cursor.next) else {
+                return
+            }
             cursor.reserved += Self.blockSize
             // With nothing under way in the older blocks, every number there belongs to a layer or to nobody.
             guard cursor.inFlightBefore == 0 else { return }
@@ -159,8 +162,10 @@ struct DeviceIDAllocator {
     }
 
     /// The number behind the block that begins with `first`.
-    private static func behind(_ first: ThinDeviceID) -> ThinDeviceID {
-        (0..<blockSize).reduce(first) { id, _ in id.next }
+    private static func behind(_ first: ThinDeviceID) -> ThinDeviceID { number(blockSize, after: first) }
+
+    private static func number(_ distance: UInt32, after first: ThinDeviceID) -> ThinDeviceID {
+        (0..<distance).reduce(first) { id, _ in id.next }
     }
 
     // MARK: The cursor

@@ -11,6 +11,9 @@ public struct LayerID: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// Names of files that stand beside the layers' in the metadata directory.
     static let reserved: Set<String> = ["base", "deviceset-metadata", "transaction-metadata"]
 
+    /// What the names of files end with that Docker has put aside.
+    static let migratedSuffix = ".migrated"
+
     /// Takes an id.
     ///
     /// - Throws: ``LayerStoreError/Code/invalidLayerID`` when `text` is not `[A-Za-z0-9][A-Za-z0-9_.-]*`, or is a name
@@ -22,9 +25,10 @@ public struct LayerID: Hashable, Sendable, Comparable, CustomStringConvertible {
                 .invalidLayerID,
                 "“\(text)” is no layer id: it begins with a letter or digit and has letters, digits and _ . - only")
         }
-        guard !Self.reserved.contains(text) else {
+        guard !Self.reserved.contains(text), !text.hasSuffix(Self.migratedSuffix) else {
             throw LayerStoreError(
-                .invalidLayerID, "“\(text)” cannot be a layer id: a store keeps a file of its own under this name")
+                .invalidLayerID,
+                "“\(text)” cannot be a layer id: names like this are kept for files of the store itself")
         }
         self.text = text
     }

@@ -26,11 +26,16 @@ struct LayerMetadata: Sendable {
         try directory.write(id.text, try encode(record))
     }
 
+    /// Takes back a registration that failed half way.
+    func forget(_ id: LayerID) throws(LayerStoreError) {
+        try directory.remove(id.text)
+    }
+
     /// Everything that is known, with the error for a file that cannot be understood.
     func records() throws(LayerStoreError) -> [(name: String, record: Result<LayerRecord, LayerStoreError>)] {
         let names = try directory.names().filter { name in
             // Docker's reader passes over these as well.
-            name.first != "." && !name.hasSuffix(".migrated")
+            name.first != "." && !name.hasSuffix(LayerID.migratedSuffix)
                 && (name == LayerID.base.text || !LayerID.reserved.contains(name))
         }
         var records: [(name: String, record: Result<LayerRecord, LayerStoreError>)] = []

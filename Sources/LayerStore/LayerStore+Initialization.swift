@@ -20,6 +20,8 @@ extension LayerStore {
     ) throws(LayerStoreError) -> LayerStore {
         try attempting("make a store in \(root)") {
             let directory = try StoreDirectory(making: root)
+            let maker = try StoreLock(directory.lockFile).open()
+            try maker.lock(.store, exclusively: true)
             if try configuration(in: directory) == nil {
                 let filesystem = options.filesystem ?? defaultFilesystem()
                 let configuration = StoreConfiguration(new: options, defaultFilesystem: filesystem)
@@ -36,6 +38,7 @@ extension LayerStore {
                 try DurableDirectory(directory.root).write(
                     StoreConfiguration.fileName, try StoreJSON.encode(configuration))
             }
+            try maker.unlock(.store)
             let store = try LayerStore(opening: root, options: options, transport: transport)
             try store.completeBaseDevice()
             return store

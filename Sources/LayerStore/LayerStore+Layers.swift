@@ -47,6 +47,8 @@ extension LayerStore {
                     try allocator.finish(ticket, holder)
                     return record
                 } catch {
+                    // A registration may have got as far as the file's name.
+                    try metadata.forget(id)
                     try discardDevice(of: ticket, in: pool, holder)
                     throw error
                 }

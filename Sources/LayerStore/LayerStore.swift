@@ -63,8 +63,9 @@ public final class LayerStore: Sendable {
         guard let content = try DurableDirectory(directory.root).read(StoreConfiguration.fileName) else {
             return try DockerRoot.configuration(in: directory)
         }
+        let configuration: StoreConfiguration
         do {
-            return try JSONDecoder().decode(StoreConfiguration.self, from: Data(content))
+            configuration = try JSONDecoder().decode(StoreConfiguration.self, from: Data(content))
         } catch {
             throw LayerStoreError(
                 .damagedMetadata,
@@ -72,6 +73,8 @@ public final class LayerStore: Sendable {
                     + LayerMetadata.explain(error, content),
                 underlying: error)
         }
+        try configuration.check()
+        return configuration
     }
 
     // MARK: The floors below
@@ -102,8 +105,6 @@ public final class LayerStore: Sendable {
     /// Runs `body` with the pool while nobody else works on any of `layers`.
     ///
     /// The pool is activated if it is not active: after a restart of the machine, for example.
-    ///
-    /// - Parameter layers: Parent before child.
     func withPool<Result>(
         layers: [LayerID], _ body: (ThinPool, StoreLock.Holder) throws -> Result
     ) throws -> Result {

@@ -51,6 +51,21 @@ public struct StoreConfiguration: Hashable, Sendable, Codable {
         minimumFreeSpacePercent = options.minimumFreeSpacePercent ?? 10
     }
 
+    /// Checks what somebody may have edited by hand.
+    ///
+    /// - Throws: ``LayerStoreError/Code/damagedMetadata``.
+    func check() throws(LayerStoreError) {
+        func refuse(_ field: CodingKeys, _ allowed: String) -> LayerStoreError {
+            LayerStoreError(.damagedMetadata, "“\(field.stringValue)” in \(Self.fileName) must be \(allowed)")
+        }
+        guard storeID.utf8.count == 32, storeID.allSatisfy(\.isHexDigit) else {
+            throw refuse(.storeID, "32 hexadecimal digits")
+        }
+        guard (0...99).contains(minimumFreeSpacePercent) else {
+            throw refuse(.minimumFreeSpacePercent, "a number from 0 to 99")
+        }
+    }
+
     /// Checks that `options` do not contradict what the store was made with.
     ///
     /// - Throws: ``LayerStoreError/Code/optionsContradict`` with both values.

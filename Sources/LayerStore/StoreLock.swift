@@ -44,9 +44,11 @@ final class StoreLock: Sendable {
             try set(scope, exclusively ? DMSHIM_LOCK_EXCLUSIVE : DMSHIM_LOCK_SHARED)
         }
 
-        /// Takes the locks of layers, in their order.
+        /// Takes the locks of layers.
+        ///
+        /// They are taken in one order, whatever the order of their names here, so that no two callers wait for each other.
         func lock(_ layers: [LayerID]) throws(LayerStoreError) {
-            for layer in layers { try lock(.layer(layer), exclusively: true) }
+            for layer in layers.sorted() { try lock(.layer(layer), exclusively: true) }
         }
 
         /// Takes a lock exclusively unless somebody else holds it.
@@ -91,8 +93,6 @@ final class StoreLock: Sendable {
     }
 
     /// Runs `body` while nobody else works on any of `layers`, nor on the store as a whole.
-    ///
-    /// - Parameter layers: Parent before child, so that no two callers wait for each other.
     func withLayers<Result>(_ layers: [LayerID], _ body: () throws -> Result) throws -> Result {
         let holder = try open()
         try holder.lock(.store, exclusively: false)

@@ -1,0 +1,137 @@
+import Testing
+
+@testable import LayerStore
+
+/// Docker's storage options.
+struct StorageOptionsTests {
+    private func refusal(_ options: String...) -> LayerStoreError? {
+        do {
+            _ = try StorageOptions(parsing: options)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test func readsEveryOption() throws {
+        let options = try StorageOptions(parsing: [
+            "dm.basesize=20G", "dm.loopdatasize=200gb", "dm.loopmetadatasize=4GiB", "dm.fs=xfs",
+            "dm.mkfsarg=-O ^has_journal", "dm.mkfsarg=-q", "dm.mountopt=nodiscard", "dm.mountopt=noatime,nodev",
+            "dm.blkdiscard=false", "dm.blocksize=512K", "dm.override_udev_sync_check=T",
+            "dm.use_deferred_removal=1", "dm.use_deferred_deletion=true", "dm.min_free_space=15%",
+            "dm.xfs_nospace_max_retries=0", "dm.libdm_log_level=7", "dm.datadev=/dev/sdb", "dm.metadatadev=/dev/sdc",
+        ])
+        #expect(options.baseSize == 20 << 30)
+        #expect(options.loopDataSize == 200 << 30)
+        #expect(options.loopMetadataSize == 4 << 30)
+        #expect(options.filesystem == .xfs)
+        #expect(options.mkfsArguments == ["-O ^has_journal", "-q"])
+        #expect(options.mountOptions == ["nodiscard", "noatime,nodev"])
+        #expect(options.discardsRemovedLayers == false)
+        #expect(options.blockSize == 512 << 10)
+        #expect(options.overridesUdevSyncCheck == true)
+        #expect(options.usesDeferredRemoval == true)
+        #expect(options.usesDeferredDeletion == true)
+        #expect(options.minimumFreeSpacePercent == 15)
+        #expect(options.xfsNoSpaceRetries == 0)
+        #expect(options.libdmLogLevel == 7)
+        #expect(options.dataDevice == "/dev/sdb")
+        #expect(options.metadataDevice == "/dev/sdc")
+        #expect(try StorageOptions(parsing: ["dm.thinpooldev=/dev/mapper/p"]).thinPoolDevice == "/dev/mapper/p")
+        let direct = try StorageOptions(parsing: [
+            "dm.directlvm_device=/dev/xvdf", "dm.directlvm_device_force=true", "dm.thinp_percent=95",
+            "dm.thinp_metapercent=1%", "dm.thinp_autoextend_threshold=100%", "dm.thinp_autoextend_percent=20",
+        ])
+        #expect(direct.directLVMDevice == "/dev/xvdf")
+        #expect(direct.forcesDirectLVMDevice == true)
+        #expect(direct.thinPoolPercent == 95)
+        #expect(direct.thinPoolMetadataPercent == 1)
+        #expect(direct.autoextendThreshold == 100)
+        #expect(direct.autoextendPercent == 20)
+    }
+
+    @Test func takesTheLastValueAndTrims() throws {
+        let options = try StorageOptions(parsing: ["dm.fs=xfs", " DM.FS = ext4 ", "dm.mkfsarg=-E=a=b"])
+        #expect(options.filesystem == .ext4)
+        #expect(options.mkfsArguments == ["-E=a=b"])
+        #expect(try StorageOptions(parsing: []) == StorageOptions())
+    }
+
+    @Test(arguments: ["1", "t", "T", "TRUE", "true", "True"]) func readsTrue(text: String) throws {
+        #expect(try StorageOptions(parsing: ["dm.blkdiscard=\(text)"]).discardsRemovedLayers == true)
+    }
+
+    @Test(arguments: ["0", "f", "F", "FALSE", "false", "False"]) func readsFalse(text: String) throws {
+        #expect(try StorageOptions(parsing: ["dm.blkdiscard=\(text)"]).discardsRemovedLayers == false)
+    }
+
+    /// The error names the option, the value and what is allowed.
+    @Test(arguments: [
+        ("dm.basesize", "0", "size"), ("dm.basesize", "-1g", "size"), ("dm.basesize", "10x", "size"),
+        ("dm.basesize", "", "size"), ("dm.loopdatasize", "1 000", "size"), ("dm.loopdatasize", "9000p", "size"),
+        ("dm.loopmetadatasize", "two", "size"), ("dm.fs", "btrfs", "ext4 or xfs"), ("dm.fs", "EXT4", "ext4 or xfs"),
+        ("dm.mkfsarg", "", "empty"), ("dm.mountopt", "", "empty"), ("dm.metadatadev", "", "empty"),
+        ("dm.datadev", "", "empty"), ("dm.thinpooldev", "", "empty"), ("dm.directlvm_device", "", "empty"),
+        ("dm.blkdiscard", "yes", "true or false"), ("dm.override_udev_sync_check", "tRUE", "true or false"),
+        ("dm.use_deferred_removal", "2", "true or false"), ("dm.use_deferred_deletion", "", "true or false"),
+        ("dm.directlvm_device_force", "on", "true or false"), ("dm.blocksize", "32k", "64k"),
+        ("dm.blocksize", "96k", "64k"), ("dm.blocksize", "2g", "64k"), ("dm.min_free_space", "10", "%"),
+        ("dm.min_free_space", "100%", "0 to 99"), ("dm.min_free_space", "-1%", "0 to 99"),
+        ("dm.min_free_space", "%", "0 to 99"), ("dm.min_free_space", "1.5%", "0 to 99"),
+        ("dm.xfs_nospace_max_retries", "-1", "whole number"), ("dm.xfs_nospace_max_retries", "1.5", "whole number"),
+        ("dm.libdm_log_level", "1", "2 to 7"), ("dm.libdm_log_level", "8", "2 to 7"),
+        ("dm.thinp_percent", "100", "0 to 99"), ("dm.thinp_metapercent", "100%", "0 to 99"),
+        ("dm.thinp_autoextend_threshold", "101", "0 to 100"), ("dm.thinp_autoextend_percent", "many", "0 to 100"),
+    ]) func refusesWrongValues(key: String, value: String, allowed: String) throws {
+        let error = try #require(refusal("\(key)=\(value)"))
+        #expect(error.code == .invalidOption)
+        #expect(error.description.contains("\(key)=\(value)"))
+        #expect(error.description.contains(allowed))
+    }
+
+    @Test func refusesWhatIsNoOption() throws {
+        #expect(try #require(refusal("dm.basesize")).description.contains("“dm.basesize” is not of the form key=value"))
+        #expect(try #require(refusal("dm.bassize=10g")).description.contains("“dm.bassize”"))
+        #expect(refusal("=")?.code == .invalidOption)
+    }
+
+    @Test(arguments: [
+        ["dm.use_deferred_deletion=true", "dm.use_deferred_removal=false"],
+        ["dm.thinpooldev=p", "dm.directlvm_device=/dev/sdb"], ["dm.thinpooldev=p", "dm.datadev=/dev/sdb"],
+        ["dm.thinpooldev=p", "dm.metadatadev=/dev/sdb"], ["dm.thinp_percent=95", "dm.thinp_metapercent=1"],
+        ["dm.thinp_autoextend_percent=20"], ["dm.directlvm_device=/dev/sdb", "dm.thinp_percent=95"],
+        ["dm.directlvm_device=/dev/sdb", "dm.thinp_metapercent=1"],
+        ["dm.directlvm_device=/dev/sdb", "dm.thinp_percent=95", "dm.thinp_metapercent=6"],
+    ]) func refusesWhatDoesNotGoTogether(options: [String]) {
+        #expect {
+            try StorageOptions(parsing: options)
+        } throws: { error in
+            guard let error = error as? LayerStoreError, error.code == .invalidOption else { return false }
+            return error.description.contains("dm.")
+        }
+    }
+
+    @Test func completesAndComparesWithWhatWasKept() throws {
+        let kept = StoreConfiguration(new: StorageOptions(), defaultFilesystem: .xfs)
+        #expect(kept.baseSize == 10 << 30)
+        #expect(kept.pool.dataFileSize == 100 << 30)
+        #expect(kept.pool.metadataFileSize == 2 << 30)
+        #expect(kept.blockSize == 64 << 10)
+        #expect(kept.minimumFreeSpacePercent == 10)
+        #expect(kept.filesystem == .xfs)
+        try kept.check()
+        try kept.check(StorageOptions(parsing: ["dm.basesize=10g", "dm.fs=xfs"]))
+        #expect {
+            try kept.check(StorageOptions(parsing: ["dm.basesize=20g"]))
+        } throws: {
+            ($0 as? LayerStoreError)?.code == .optionsContradict && "\($0)".contains("dm.basesize=21474836480")
+                && "\($0)".contains("dm.basesize=10737418240")
+        }
+        var edited = kept
+        edited.minimumFreeSpacePercent = 100
+        #expect(throws: LayerStoreError.self) { try edited.check() }
+        edited = kept
+        edited.storeID = "../../etc"
+        #expect(throws: LayerStoreError.self) { try edited.check() }
+    }
+}
