@@ -30,10 +30,30 @@ extension LayerStore {
             guard try control.informationIfPresent(on: reference) != nil else { return nil }
             return try ThinPool(control, open: reference)
         }
-        guard let information = try control.informationIfPresent(on: .uuid(try poolUUID())) else { return nil }
+        let name = try directory.poolName()
+        guard let information = try control.informationIfPresent(on: .uuid(try poolUUID())) else {
+            try refuseForeignPool(name, control)
+            return nil
+        }
+        guard information.name == name else {
+            throw LayerStoreError(
+                .foreignDevice,
+                "the pool \(information.name) is active on the files of another root, of which \(root) is a copy; shut "
+                    + "that one down first")
+        }
         return ThinPool(
             control, name: information.name, number: information.number,
             blockSize: Sectors(wholeSectorsIn: configuration.blockSize))
+    }
+
+    /// Says what to do about a pool of this root that Docker made: its daemon runs, or died.
+    private func refuseForeignPool(_ name: DeviceName, _ control: Control) throws {
+        guard let information = try control.informationIfPresent(on: .name(name)) else { return }
+        throw LayerStoreError(
+            .foreignDevice,
+            "the pool \(name) (\(information.number)) is active, and Docker or somebody else made it. Stop Docker; if its "
+                + "daemon died, start and stop it once, or unmount what is mounted in \(directory.mountPoints) and remove "
+                + "the devices \(directory.devicePrefix)… with “dmlayer dm remove”, the pool last")
     }
 
     /// A pool by any path or name: `/dev/mapper/NAME`, `/dev/VG/LV`, `/dev/dm-N`, or the name alone.
@@ -71,8 +91,8 @@ extension LayerStore {
         } catch let error as DeviceMapperError where error.code == .busy && error.command == .createDevice {
             throw LayerStoreError(
                 .foreignDevice,
-                "a device named \(try directory.poolName()), or with the uuid \(try poolUUID()), exists and was made by "
-                    + "somebody else or for a copy of this root; “dmlayer dm info” shows it", underlying: error)
+                "a device named \(try directory.poolName()), or with the uuid \(try poolUUID()), has just been made by "
+                    + "somebody else; “dmlayer dm info” shows it", underlying: error)
         }
     }
 

@@ -14,6 +14,8 @@ final class FaultyTransport: ControlTransport {
     private struct State {
         var commands: [ControlCommand] = []
         var fault: (command: ControlCommand, errno: Errno, moment: Moment)?
+        /// How many commands are still let through before one fails.
+        var countdown: (remaining: Int, moment: Moment)?
         var interruption: (command: ControlCommand, body: @Sendable () -> Void)?
     }
 
@@ -36,6 +38,21 @@ final class FaultyTransport: ControlTransport {
         state.withLock { $0.fault = (command, errno, moment) }
     }
 
+    /// Fails the command after the next `count` ones, once, with `EIO`.
+    func fail(after count: Int, _ moment: Moment) {
+        state.withLock { $0.countdown = (count, moment) }
+    }
+
+    /// Whether a fault is still to come.
+    var isArmed: Bool { state.withLock { $0.countdown != nil || $0.fault != nil } }
+
+    func disarm() {
+        state.withLock { state in
+            state.countdown = nil
+            state.fault = nil
+        }
+    }
+
     /// Runs `body` as soon as the kernel has carried out the next `command`, once.
     func interrupt(after command: ControlCommand, _ body: @escaping @Sendable () -> Void) {
         state.withLock { $0.interruption = (command, body) }
@@ -45,6 +62,10 @@ final class FaultyTransport: ControlTransport {
         defer { interrupt(behind: command) }
         let fault = state.withLock { state -> (errno: Errno, moment: Moment)? in
             state.commands.append(command)
+            if let countdown = state.countdown {
+                state.countdown = countdown.remaining > 0 ? (countdown.remaining - 1, countdown.moment) : nil
+                if countdown.remaining == 0 { return (.ioError, countdown.moment) }
+            }
             guard let fault = state.fault, fault.command == command else { return nil }
             state.fault = nil
             return (fault.errno, fault.moment)
