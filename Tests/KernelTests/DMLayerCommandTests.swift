@@ -113,7 +113,10 @@ import Testing
                 0
                 """)
     }
+}
 
+/// What `dmlayer dm` does where it needs no device.
+@Suite struct DMLayerUsageTests {
     @Test(arguments: [
         "dm create", "dm create a/b --table '0 10 zero'", "dm create x --no-table --table '0 10 zero'", "dm info a b",
         "dm info x --uuid y", "dm remove", "dm remove --number 254", "dm wait x y", "dm wait x --timeout never",
