@@ -25,6 +25,8 @@ let package = Package(
     targets: [
         .target(name: "CShims", path: "CShims"),
         .target(name: "DeviceMapper", dependencies: ["CShims", system], swiftSettings: strict),
+        .target(name: "LayerArchive", dependencies: ["CShims", system], swiftSettings: strict),
         .testTarget(name: "DeviceMapperTests", dependencies: ["DeviceMapper"], swiftSettings: strict),
+        .testTarget(name: "LayerArchiveTests", dependencies: ["LayerArchive", system], swiftSettings: strict),
     ]
 )

@@ -3,5 +3,6 @@
 #define CSHIMS_H
 
 #include "device_mapper.h"
+#include "file_tree.h"
 
 #endif

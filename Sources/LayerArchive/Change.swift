@@ -1,0 +1,39 @@
+public import SystemPackage
+
+/// A difference between a layer and its parent.
+public struct Change: Hashable, Sendable {
+    /// What happened to a path.
+    public enum Kind: Int, Hashable, Sendable {
+        /// It is in both trees and not the same, or a directory with a change somewhere within.
+        case modified = 0
+        /// It is only in the layer.
+        case added = 1
+        /// It is only in the parent; so is all that was in it, which is not listed.
+        case deleted = 2
+    }
+
+    /// What happened.
+    public let kind: Kind
+    /// The path, absolute within the layer: `/etc/passwd`.
+    public var path: FilePath {
+        unsafe FileName.withCString([0x2f] + relativePath + [0]) { unsafe FilePath(platformString: $0) }
+    }
+
+    /// The bytes of the path without the slash it begins with.
+    let relativePath: [UInt8]
+    /// What is at the path in the layer; no matter when it was deleted.
+    let type: FileType
+}
+
+extension Change: CustomStringConvertible {
+    /// The change as `docker diff` prints it: `A /etc/motd`.
+    public var description: String {
+        let letter =
+            switch kind {
+            case .modified: "C"
+            case .added: "A"
+            case .deleted: "D"
+            }
+        return "\(letter) \(path)"
+    }
+}
