@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 // Not part of Swift's Glibc module.
+#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 extern const uint64_t dmshim_O_PATH;

@@ -33,8 +33,8 @@ final class DirectoryStack {
     var current: FileDescriptor { levels.last?.descriptor ?? FileDescriptor(rawValue: -1) }
     /// How many directories there are, with the first.
     var depth: Int { levels.count }
-    /// The file system that the first directory is on.
-    var device: UInt64 { levels.first?.identity.device ?? 0 }
+    /// The inode of the directory being visited.
+    var inode: UInt64 { levels.last?.identity.inode ?? 0 }
 
     /// The names in the current directory, in the order of their bytes.
     func names() throws(Errno) -> [FileName] {
@@ -42,6 +42,8 @@ final class DirectoryStack {
     }
 
     /// Goes down into the directory `name` of the current one.
+    ///
+    /// - Throws: `EXDEV` when something is mounted there.
     func enter(_ name: FileName) throws(Errno) {
         try push(name, in: current)
         if levels.count - firstOpen > Self.mostOpen {
@@ -76,6 +78,6 @@ final class DirectoryStack {
     }
 
     private static func open(_ name: FileName, in parent: FileDescriptor) throws(Errno) -> FileDescriptor {
-        try OpenDirectory.open(name.bytes, from: parent, UInt64(O_RDONLY | O_DIRECTORY), .noSymbolicLinks)
+        try OpenDirectory.open(name.bytes, from: parent, UInt64(O_RDONLY | O_DIRECTORY), [.noSymbolicLinks, .oneFileSystem])
     }
 }

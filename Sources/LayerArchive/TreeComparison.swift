@@ -75,8 +75,7 @@ struct TreeComparison {
     private mutating func visitAdded(_ name: FileName) throws(LayerArchiveError) {
         let status = try status(of: name, in: upper.current)
         append(.added, name, status)
-        guard status.type == .directory, status.device == upper.device else { return }
-        try enter(name, alsoInLower: false, isListed: true)
+        if status.type == .directory { try enter(name, alsoInLower: false, isListed: true) }
     }
 
     private mutating func visitBoth(_ name: FileName) throws(LayerArchiveError) {
@@ -87,10 +86,9 @@ struct TreeComparison {
             isModified = try capabilityDiffers(name)
         }
         if isModified { append(.modified, name, status) }
-        guard status.type == .directory, status.device == upper.device else { return }
         // What was in a directory that is none any more goes with it, and is not listed.
-        let alsoInLower = origin.type == .directory && origin.device == lower.device
-        try enter(name, alsoInLower: alsoInLower, isListed: isModified)
+        guard status.type == .directory else { return }
+        try enter(name, alsoInLower: origin.type == .directory, isListed: isModified)
     }
 
     private func capabilityDiffers(_ name: FileName) throws(LayerArchiveError) -> Bool {
@@ -121,9 +119,14 @@ struct TreeComparison {
     private mutating func enter(
         _ name: FileName, alsoInLower: Bool, isListed: Bool
     ) throws(LayerArchiveError) {
+        let depth = upper.depth
         do {
             try upper.enter(name)
             if alsoInLower { try lower.enter(name) }
+        } catch .improperLink {
+            // Something is mounted there, which is no part of the layer.
+            if upper.depth > depth { try leave(upper) }
+            return
         } catch {
             throw failure("cannot open the directory", error, name)
         }
@@ -148,14 +151,18 @@ struct TreeComparison {
 
     private mutating func leave() throws(LayerArchiveError) {
         guard let left = levels.popLast(), let parent = levels.last else { return }
+        try leave(upper)
+        if left.isInLower { try leave(lower) }
+        path.removeSubrange(parent.pathLength...)
+        listedLevels = min(listedLevels, levels.count)
+    }
+
+    private func leave(_ tree: DirectoryStack) throws(LayerArchiveError) {
         do {
-            try upper.leave()
-            if left.isInLower { try lower.leave() }
+            try tree.leave()
         } catch {
             throw LayerArchiveError(.changedMeanwhile, "cannot go back from the directory", name: path, errno: error)
         }
-        path.removeSubrange(parent.pathLength...)
-        listedLevels = min(listedLevels, levels.count)
     }
 
     private func status(of name: FileName, in directory: FileDescriptor) throws(LayerArchiveError) -> FileStatus {
