@@ -21,8 +21,17 @@ public struct Change: Hashable, Sendable {
 
     /// The bytes of the path without the slash it begins with.
     let relativePath: [UInt8]
+    /// The length of the last part of the path.
+    let nameLength: Int
     /// What is at the path in the layer; no matter when it was deleted.
     let type: FileType
+    /// A number that changes in the same directory have in common, within their set.
+    let directory: Int
+
+    /// The last part of the path.
+    var name: ArraySlice<UInt8> { relativePath.suffix(nameLength) }
+    /// The path of the directory that it is in, empty for the root.
+    var parentPath: ArraySlice<UInt8> { relativePath.dropLast(nameLength + 1) }
 }
 
 extension Change: CustomStringConvertible {

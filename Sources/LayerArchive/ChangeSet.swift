@@ -5,10 +5,8 @@ public import SystemPackage
 /// A directory comes before what is in it, and is listed when anything in it changed; the root never is. Of what was
 /// removed only the top is listed. What is mounted on a directory of either tree is not looked into.
 public struct ChangeSet: Sendable {
-    private let changes: [Change]
-    /// The bytes that the layer adds to its parent, as Docker counts them: the sizes of all files that were added or
-    /// modified, without directories, and each file once, however many links it has.
-    public let size: Int64
+    private let tree: ChangeTree
+    private let order: [Int]
 
     /// Compares two trees; nothing in them is opened but directories.
     ///
@@ -22,17 +20,37 @@ public struct ChangeSet: Sendable {
     ) throws(LayerArchiveError) {
         var comparison = try TreeComparison(of: upper, against: lower, cancellation: cancellation)
         while try comparison.advance() {}
-        size = comparison.size
-        changes = comparison.changes.sorted { $0.relativePath.lexicographicallyPrecedes($1.relativePath) }
+        tree = comparison.changes
+        order = tree.sortedPositions()
+    }
+
+    /// How many bytes the layer adds to its parent, as Docker counts them: the sizes of all files that were added or
+    /// modified, without directories, and each file once, however many links it has.
+    ///
+    /// - Parameter upper: The root directory of the layer.
+    public func size(
+        in upper: FileDescriptor, cancellation: Cancellation = .never
+    ) throws(LayerArchiveError) -> Int64 {
+        var source = ExportSource(upper)
+        var linkedInodes: Set<UInt64> = []
+        var size: Int64 = 0
+        for change in self where change.kind != .deleted && change.type != .directory {
+            try cancellation.check()
+            let status = try source.status(of: change)
+            if status.linkCount > 1, !linkedInodes.insert(status.inode).inserted { continue }
+            let sum = size.addingReportingOverflow(status.size)
+            size = sum.overflow ? .max : sum.partialValue
+        }
+        return size
     }
 }
 
 extension ChangeSet: RandomAccessCollection {
     /// The position of the first change.
-    public var startIndex: Int { changes.startIndex }
+    public var startIndex: Int { order.startIndex }
     /// The position after the last change.
-    public var endIndex: Int { changes.endIndex }
+    public var endIndex: Int { order.endIndex }
 
     /// The change at a position.
-    public subscript(position: Int) -> Change { changes[position] }
+    public subscript(position: Int) -> Change { tree[order[position]] }
 }

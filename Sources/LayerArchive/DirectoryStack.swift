@@ -15,7 +15,7 @@ final class DirectoryStack {
     /// All levels from ``firstOpen`` on are open.
     private var levels: [Level] = []
     private var firstOpen = 0
-    /// For reading names; one suffices since a directory is read whole.
+    /// For reading entries; one suffices since a directory is read whole.
     private var buffer = [UInt8](repeating: 0, count: 1 << 16)
 
     /// Begins with the directory that `name` is in `parent`; `.` is the parent itself.
@@ -36,9 +36,9 @@ final class DirectoryStack {
     /// The inode of the directory being visited.
     var inode: UInt64 { levels.last?.identity.inode ?? 0 }
 
-    /// The names in the current directory, in the order of their bytes.
-    func names() throws(Errno) -> [FileName] {
-        try OpenDirectory.names(in: current, buffer: &buffer)
+    /// The entries of the current directory, in the order of their names.
+    func entries() throws(Errno) -> [DirectoryEntry] {
+        try OpenDirectory.entries(of: current, buffer: &buffer)
     }
 
     /// Goes down into the directory `name` of the current one.

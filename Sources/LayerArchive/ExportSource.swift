@@ -6,8 +6,8 @@ internal import SystemPackage
 struct ExportSource {
     private let root: FileDescriptor
     private var parent: OpenDirectory?
-    /// The path of the open directory, with a slash at its end, or nothing.
-    private var parentPath: [UInt8] = []
+    /// Which directory is open, as ``Change/directory`` has it.
+    private var parentNumber = ChangeTree.root
 
     init(_ root: FileDescriptor) {
         self.root = root
@@ -19,13 +19,11 @@ struct ExportSource {
     ///
     /// - Returns: The last part of the change's path.
     mutating func enterParent(of change: Change) throws(LayerArchiveError) -> FileName {
-        let path = change.relativePath
-        let slash = path.lastIndex(of: UInt8(ascii: "/")) ?? -1
-        if !path[...slash].elementsEqual(parentPath) {
+        if change.directory != parentNumber {
             parent = nil
-            parentPath = Array(path[...slash])
+            parentNumber = change.directory
             // A system call takes a path of 4095 bytes; none of its parts is longer than 255.
-            var rest = path[..<max(slash, 0)]
+            var rest = change.parentPath
             while !rest.isEmpty {
                 var piece = rest
                 if piece.count > 4000, let end = rest.prefix(4000).lastIndex(of: UInt8(ascii: "/")) {
@@ -39,7 +37,7 @@ struct ExportSource {
                 rest = rest.dropFirst(piece.count).drop { $0 == UInt8(ascii: "/") }
             }
         }
-        return FileName(path[(slash + 1)...])
+        return FileName(change.name)
     }
 
     /// When the open directory was changed.
@@ -57,6 +55,16 @@ struct ExportSource {
             return try ExportFile(name, type, in: directory, keeping: parent)
         } catch {
             throw Self.failure("cannot open", error)
+        }
+    }
+
+    /// Gets the status of what a change is about.
+    mutating func status(of change: Change) throws(LayerArchiveError) -> FileStatus {
+        let name = try enterParent(of: change)
+        do {
+            return try FileStatus(of: name, in: directory)
+        } catch {
+            throw Self.failure("cannot get the status of", error)
         }
     }
 

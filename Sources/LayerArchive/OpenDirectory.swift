@@ -58,11 +58,13 @@ final class OpenDirectory {
         }
     }
 
-    /// The names in the directory that `descriptor` reads, in the order of their bytes, without `.` and `..`.
+    /// The entries of the directory that `descriptor` reads, in the order of their names, without `.` and `..`.
     ///
     /// The corresponding system call is `getdents64`.
-    static func names(in descriptor: FileDescriptor, buffer: inout [UInt8]) throws(Errno) -> [FileName] {
-        var names: [FileName] = []
+    static func entries(
+        of descriptor: FileDescriptor, buffer: inout [UInt8]
+    ) throws(Errno) -> [DirectoryEntry] {
+        var entries: [DirectoryEntry] = []
         while true {
             let size = buffer.count
             let count = unsafe buffer.withUnsafeMutableBytes { bytes in
@@ -77,11 +79,15 @@ final class OpenDirectory {
                 let length = Int(record[start + 16]) | Int(record[start + 17]) << 8
                 guard length > 19, length <= record.count else { break }
                 let name = record[(start + 19)..<(start + length)].prefix { $0 != 0 }
-                if !name.elementsEqual([0x2e]), !name.elementsEqual([0x2e, 0x2e]) { names.append(FileName(name)) }
+                if !name.elementsEqual([0x2e]), !name.elementsEqual([0x2e, 0x2e]) {
+                    // The upper bits of the mode that stat(2) gives; 0 where they are not known.
+                    let type = FileType(rawValue: UInt32(record[start + 18]) << 12)
+                    entries.append(DirectoryEntry(name: FileName(name), type: type.rawValue == 0 ? nil : type))
+                }
                 record = record.dropFirst(length)
             }
         }
-        names.sort()
-        return names
+        entries.sort()
+        return entries
     }
 }

@@ -120,18 +120,15 @@ struct TarBlock {
     /// Some old programs summed signed bytes.
     func hasValidChecksum() throws(LayerArchiveError) -> Bool {
         let stored = try number(.checksum)
-        var signed: Int64 = 0
-        for (position, byte) in bytes.enumerated() {
-            signed += Number.checksum.range.contains(position) ? 32 : Int64(Int8(bitPattern: byte))
-        }
-        return stored == sum || stored == signed
+        return stored == sum { Int64($0) } || stored == sum { Int64(Int8(bitPattern: $0)) }
     }
 
-    private var sum: Int64 {
-        var sum: Int64 = 0
-        for (position, byte) in bytes.enumerated() {
-            sum += Number.checksum.range.contains(position) ? 32 : Int64(byte)
-        }
+    private func sum(_ value: (UInt8) -> Int64) -> Int64 {
+        let field = Number.checksum.range
+        // As many spaces as the field has bytes.
+        var sum = Int64(field.count) * 32
+        for byte in bytes[..<field.lowerBound] { sum &+= value(byte) }
+        for byte in bytes[field.upperBound...] { sum &+= value(byte) }
         return sum
     }
 
@@ -161,6 +158,6 @@ struct TarBlock {
     /// Marks the block as a ustar header and puts in its checksum, which must come last.
     mutating func seal() {
         setText(Text.magic, "ustar\u{0}00".utf8)
-        setNumber(.checksum, sum)
+        setNumber(.checksum, sum { Int64($0) })
     }
 }

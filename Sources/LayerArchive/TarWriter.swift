@@ -149,10 +149,10 @@ public final class TarWriter {
     /// Writes a pax header, an entry of its own before the one that it is about.
     private func append(_ records: PaxRecords, for path: [UInt8]) throws(LayerArchiveError) {
         let contents = records.encoded
-        let lastName = path.split(separator: UInt8(ascii: "/")).last ?? []
+        let end = path.suffix(64)
         var block = TarBlock()
         block.type = UInt8(ascii: "x")
-        block.setText(TarBlock.Text.name, Array("PaxHeaders.0/".utf8) + lastName.filter { $0 < 0x80 })
+        block.setText(TarBlock.Text.name, Array("PaxHeaders.0/".utf8) + end.filter { $0 < 0x80 })
         block.setNumber(.mode, 0o644)
         block.setNumber(.userID, 0)
         block.setNumber(.groupID, 0)

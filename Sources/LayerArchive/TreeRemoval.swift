@@ -27,13 +27,13 @@ enum TreeRemoval {
         _ name: FileName, in directory: FileDescriptor, keeping keeps: (UInt64, FileName) -> Bool
     ) throws(Errno) {
         let stack = try DirectoryStack(name, in: directory)
-        var levels = [(name: name, rest: try stack.names()[...])]
+        var levels = [(name: name, rest: try stack.entries()[...])]
         while let level = levels.last {
             if let next = level.rest.first {
                 levels[levels.count - 1].rest.removeFirst()
-                guard try isDirectory(next, in: stack, isKept: keeps(stack.inode, next)) else { continue }
-                try stack.enter(next)
-                levels.append((next, try stack.names()[...]))
+                guard try isDirectory(next, in: stack, isKept: keeps(stack.inode, next.name)) else { continue }
+                try stack.enter(next.name)
+                levels.append((next.name, try stack.entries()[...]))
             } else {
                 levels.removeLast()
                 guard !levels.isEmpty else { return }
@@ -52,11 +52,12 @@ enum TreeRemoval {
 
     /// Removes the entry if it is no directory and not to be kept.
     private static func isDirectory(
-        _ name: FileName, in stack: DirectoryStack, isKept: Bool
+        _ entry: DirectoryEntry, in stack: DirectoryStack, isKept: Bool
     ) throws(Errno) -> Bool {
-        guard !isKept else { return try FileStatus(of: name, in: stack.current).type == .directory }
+        guard entry.type != .directory else { return true }
+        guard !isKept else { return try FileStatus(of: entry.name, in: stack.current).type == .directory }
         do {
-            try unlink(name, in: stack.current)
+            try unlink(entry.name, in: stack.current)
             return false
         } catch .isDirectory {
             return true
