@@ -27,6 +27,7 @@ let package = Package(
         .target(name: "DeviceMapper", dependencies: ["CShims", system], swiftSettings: strict),
         .target(name: "LayerArchive", dependencies: ["CShims", system], swiftSettings: strict),
         .testTarget(name: "DeviceMapperTests", dependencies: ["DeviceMapper"], swiftSettings: strict),
-        .testTarget(name: "LayerArchiveTests", dependencies: ["LayerArchive", system], swiftSettings: strict),
+        .testTarget(
+            name: "LayerArchiveTests", dependencies: ["CShims", "LayerArchive", system], swiftSettings: strict),
     ]
 )

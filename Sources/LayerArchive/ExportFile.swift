@@ -89,8 +89,9 @@ final class ExportFile {
         var end: Int64 = 0
         while let range = try nextData(after: end) {
             guard ranges.count < 1 << 16 else { return nil }
-            ranges.append(range)
-            end = range.upperBound
+            // File systems have no smaller blocks; and GNU tar reads each range in whole ones.
+            end = min(range.upperBound + (-range.upperBound & Int64(TarBlock.size - 1)), status.size)
+            ranges.append(range.lowerBound..<end)
         }
         return ranges == [0..<status.size] ? nil : ranges
     }

@@ -27,6 +27,8 @@ public struct TarEntry: Hashable, Sendable {
     /// The size of the contents in bytes, with holes; for other kinds than files what the archive says, mostly 0.
     public var size: Int64 = 0
     /// Where the data is in the contents of a file that has holes, ascending; `nil` when it is everywhere.
+    ///
+    /// To be written, the lengths must be multiples of 512, but for the last one.
     public var dataRanges: [Range<Int64>]?
     /// The permissions with set-user-ID, set-group-ID and sticky bit: 12 bits.
     public var permissions: UInt32

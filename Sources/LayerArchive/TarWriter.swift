@@ -37,6 +37,8 @@ public final class TarWriter {
         name = entry.path
         guard !name.isEmpty, !name.contains(0), entry.size >= 0,
             entry.dataRanges?.allSatisfy({ $0.lowerBound >= 0 }) ?? true,
+            // GNU tar reads each range in whole blocks, others do not.
+            entry.dataRanges?.dropLast().allSatisfy({ $0.count.isMultiple(of: TarBlock.size) }) ?? true,
             TarBlock.fits(Int64(entry.deviceMajor), in: .deviceMajor),
             TarBlock.fits(Int64(entry.deviceMinor), in: .deviceMinor)
         else {
@@ -122,10 +124,15 @@ public final class TarWriter {
     ) -> TarBlock {
         var block = TarBlock()
         block.type = entry.kind.type
-        block.setText(TarBlock.Text.name, path)
-        if !Self.isPortable(path, TarBlock.Text.name) { records.append("path", path) }
-        block.setText(TarBlock.Text.linkName, entry.linkTarget)
-        if !Self.isPortable(entry.linkTarget, TarBlock.Text.linkName) { records.append("linkpath", entry.linkTarget) }
+        for (field, keyword, text) in [
+            (TarBlock.Text.name, "path", path), (TarBlock.Text.linkName, "linkpath", entry.linkTarget),
+        ] {
+            block.setText(field, text)
+            guard text.count > field.count || !text.allSatisfy({ $0 < 0x80 }) else { continue }
+            // What is not UTF-8 has to be announced.
+            if String(validating: text, as: UTF8.self) == nil { records.append("hdrcharset", Array("BINARY".utf8)) }
+            records.append(keyword, text)
+        }
         block.setNumber(.mode, Int64(entry.permissions & 0o7777))
         for (field, keyword, number) in [
             (TarBlock.Number.userID, "uid", Int64(entry.userID)), (.groupID, "gid", Int64(entry.groupID)),
@@ -162,11 +169,6 @@ public final class TarWriter {
         try put(block.bytes)
         try put(contents)
         try put([UInt8](repeating: 0, count: -contents.count & (TarBlock.size - 1)))
-    }
-
-    /// Whether all programs find the text in its field: ASCII, and no longer than it.
-    private static func isPortable(_ text: [UInt8], _ field: Range<Int>) -> Bool {
-        text.count <= field.count && text.allSatisfy { $0 < 0x80 }
     }
 
     // MARK: Output
