@@ -4,7 +4,7 @@ public import SystemPackage
 public struct LayerArchiveError: Error, Hashable, Sendable {
     /// What went wrong, for a program to decide on.
     public struct Code: Hashable, Sendable {
-        private enum Value: Hashable {
+        private enum Value: String {
             case malformed, truncated, unsupported, outsideRoot, reservedName, changedMeanwhile, misuse
             case input, output, file, cancelled
         }
@@ -55,6 +55,11 @@ public struct LayerArchiveError: Error, Hashable, Sendable {
         self.offset = offset
         self.errno = errno
     }
+}
+
+extension LayerArchiveError.Code: CustomStringConvertible {
+    /// The name of the code.
+    public var description: String { value.rawValue }
 }
 
 extension LayerArchiveError: CustomStringConvertible {

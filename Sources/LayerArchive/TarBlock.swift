@@ -52,10 +52,10 @@ struct TarBlock {
         bytes = [UInt8](repeating: 0, count: Self.size)
     }
 
-    /// Copies a block.
+    /// Copies a block of 512 bytes.
     init(_ span: Span<UInt8>) {
-        self.init()
-        for index in 0..<min(span.count, Self.size) { bytes[index] = span[index] }
+        precondition(span.count == Self.size)
+        bytes = unsafe span.withUnsafeBufferPointer { unsafe Array($0) }
     }
 
     var isZero: Bool { bytes.allSatisfy { $0 == 0 } }

@@ -37,7 +37,7 @@ final class Archive: ArchiveOutput {
     }
 
     func write(contentsOf bytes: Span<UInt8>) throws(Errno) {
-        for index in bytes.indices { self.bytes.append(bytes[index]) }
+        unsafe bytes.withUnsafeBufferPointer { unsafe self.bytes.append(contentsOf: $0) }
     }
 
     /// The archive as something to read from, in pieces of a certain size.
@@ -55,7 +55,7 @@ final class Archive: ArchiveOutput {
         while let entry = try reader.next() {
             var data: [UInt8] = []
             try reader.readContents { (_, bytes) throws(LayerArchiveError) in
-                for index in bytes.indices { data.append(bytes[index]) }
+                unsafe bytes.withUnsafeBufferPointer { unsafe data.append(contentsOf: $0) }
             }
             entries.append((entry, data))
         }
@@ -73,7 +73,9 @@ final class Archive: ArchiveOutput {
 
         func read(into buffer: inout OutputSpan<UInt8>) throws(Errno) {
             let piece = rest.prefix(min(buffer.freeCapacity, pieces))
-            for byte in piece { buffer.append(byte) }
+            unsafe buffer.withUnsafeMutableBufferPointer { free, count in
+                count += unsafe UnsafeMutableBufferPointer(rebasing: free[count...]).update(fromContentsOf: piece)
+            }
             rest = rest.dropFirst(piece.count)
         }
     }
