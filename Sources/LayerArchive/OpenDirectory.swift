@@ -9,12 +9,12 @@ final class OpenDirectory {
         let rawValue: UInt64
 
         /// Symbolic links, `..` and `/` stay within the first directory, as if it were the root.
-        static let inRoot = Resolution(rawValue: UInt64(RESOLVE_IN_ROOT) | noMagicLinks.rawValue)
+        ///
+        /// The links of /proc, which lead anywhere, are an error.
+        static let inRoot = Resolution(rawValue: UInt64(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS))
         /// A symbolic link in the path is an error.
         static let noSymbolicLinks = Resolution(rawValue: UInt64(RESOLVE_NO_SYMLINKS))
-        /// So is one of /proc, which leads anywhere.
-        static let noMagicLinks = Resolution(rawValue: UInt64(RESOLVE_NO_MAGICLINKS))
-        /// So is another file system.
+        /// Another file system on the way is an error.
         static let oneFileSystem = Resolution(rawValue: UInt64(RESOLVE_NO_XDEV))
     }
 
@@ -40,7 +40,8 @@ final class OpenDirectory {
         _ resolution: Resolution
     ) throws(Errno) -> FileDescriptor {
         let terminated = Array(path) + [0]
-        var flags = flags | UInt64(O_CLOEXEC) | UInt64(O_NOFOLLOW)
+        var flags = flags | UInt64(O_CLOEXEC)
+        if resolution.contains(.noSymbolicLinks) { flags |= UInt64(O_NOFOLLOW) }
         if flags & (dmshim_O_PATH | UInt64(O_CREAT)) == 0 { flags |= dmshim_O_NOATIME }
         var attempts = 0
         while true {

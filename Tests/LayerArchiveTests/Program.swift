@@ -22,10 +22,10 @@ enum Program {
     static func output(_ arguments: [String], input: [UInt8]? = nil) throws -> [UInt8] {
         let files = try TemporaryDirectory()
         let output = try FileDescriptor.open(
-            files.path.appending("output"), .readWrite, options: .create, permissions: .ownerReadWrite)
+            files.path.appending("output"), .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
         defer { try? output.close() }
         let file = try FileDescriptor.open(
-            files.path.appending("input"), .readWrite, options: .create, permissions: .ownerReadWrite)
+            files.path.appending("input"), .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
         defer { try? file.close() }
         try file.writeAll(input ?? [])
         try file.seek(offset: 0, from: .start)

@@ -104,7 +104,7 @@ import Testing
 
     @Test func saysWhyTheOutputFailed() throws {
         _ = signal(SIGPIPE, SIG_IGN)
-        let pipe = try FileDescriptor.pipe()
+        let pipe = try FileDescriptor.pipe(options: .closeOnExec)
         try pipe.readEnd.close()
         defer { try? pipe.writeEnd.close() }
         let writer = TarWriter(pipe.writeEnd)

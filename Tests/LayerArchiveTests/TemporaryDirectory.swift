@@ -53,7 +53,7 @@ final class TemporaryDirectory {
     }
 
     func contents(of name: String) throws -> [UInt8] {
-        let file = try FileDescriptor.open(path.appending(name), .readOnly)
+        let file = try FileDescriptor.open(path.appending(name), .readOnly, options: .closeOnExec)
         defer { try? file.close() }
         return try file.readToEnd()
     }
