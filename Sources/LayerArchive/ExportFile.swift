@@ -4,7 +4,7 @@ internal import SystemPackage
 
 /// One file that is being exported: open if it is a regular file, since opening others may do something.
 final class ExportFile {
-    let descriptor: FileDescriptor?
+    private let descriptor: FileDescriptor?
     let status: FileStatus
     private let name: FileName
     private let directory: FileDescriptor
@@ -96,6 +96,15 @@ final class ExportFile {
         return ranges == [0..<status.size] ? nil : ranges
     }
 
+    /// Writes the contents of some ranges.
+    func copy(_ ranges: [Range<Int64>], to writer: TarWriter) throws(LayerArchiveError) {
+        guard let descriptor else { return }
+        for range in ranges {
+            _ = try seek(to: range.lowerBound, SEEK_SET)
+            try writer.write(range.upperBound - range.lowerBound, from: descriptor)
+        }
+    }
+
     /// Writes the contents, and zeros for holes, which are not read.
     func copyWithZeros(to writer: TarWriter) throws(LayerArchiveError) {
         guard let descriptor else { return }
@@ -103,16 +112,10 @@ final class ExportFile {
         var end: Int64 = 0
         while let range = try nextData(after: end) {
             try writer.writeZeros(range.lowerBound - end)
-            try seek(to: range.lowerBound)
-            try writer.write(range.upperBound - range.lowerBound, from: descriptor)
+            try copy([range], to: writer)
             end = range.upperBound
         }
         try writer.writeZeros(status.size - end)
-    }
-
-    /// Sets where the file is read next.
-    func seek(to offset: Int64) throws(LayerArchiveError) {
-        _ = try seek(to: offset, SEEK_SET)
     }
 
     /// The next range that has data, within the size that the file had when it was opened.

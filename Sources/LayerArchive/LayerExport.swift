@@ -105,6 +105,9 @@ public struct LayerExport: Sendable {
             return
         }
         let file = try source.open(name, change.type)
+        guard file.status.type == change.type else {
+            throw LayerArchiveError(.changedMeanwhile, "another file has taken the place of")
+        }
         var entry = try entry(for: change, file)
         if entry.kind != .directory, file.status.linkCount > 1 {
             if let first = linkedFiles[file.status.inode] {
@@ -117,18 +120,11 @@ public struct LayerExport: Sendable {
             linkedFiles[file.status.inode] = change.relativePath
         }
         entry.attributes = try file.extendedAttributes(attributes)
-        guard entry.kind == .file, let descriptor = file.descriptor else {
-            try writer.append(entry)
-            return
-        }
-        if holes == .holes { entry.dataRanges = try file.dataRanges() }
+        if entry.kind == .file, holes == .holes { entry.dataRanges = try file.dataRanges() }
         try writer.append(entry)
         if let ranges = entry.dataRanges {
-            for range in ranges {
-                try file.seek(to: range.lowerBound)
-                try writer.write(range.upperBound - range.lowerBound, from: descriptor)
-            }
-        } else {
+            try file.copy(ranges, to: writer)
+        } else if entry.kind == .file {
             try file.copyWithZeros(to: writer)
         }
     }
@@ -143,7 +139,7 @@ public struct LayerExport: Sendable {
             case .characterSpecial: .characterDevice
             case .blockSpecial: .blockDevice
             case .fifo: .fifo
-            default: throw LayerArchiveError(.changedMeanwhile, "another file has taken the place of")
+            default: throw LayerArchiveError(.unsupported, "the archive cannot hold a file of this type:")
             }
         var entry = TarEntry(path: change.relativePath, kind: kind, permissions: status.permissions)
         entry.userID = status.userID

@@ -5,11 +5,19 @@ internal import SystemPackage
 /// A file of a layer that is made and gets what its entry says: the entry `name` of an open directory.
 struct UnpackedFile {
     private let name: FileName
-    private let directory: FileDescriptor
+    /// Held, so that it stays open.
+    private let parent: ExtractionRoot.Directory
 
-    init(_ name: FileName, in directory: FileDescriptor) {
+    init(_ name: FileName, in parent: ExtractionRoot.Directory) {
         self.name = name
-        self.directory = directory
+        self.parent = parent
+    }
+
+    private var directory: FileDescriptor { parent.descriptor }
+
+    /// The corresponding system call is `statx`.
+    func status() throws(Errno) -> FileStatus {
+        try FileStatus(of: name, in: directory)
     }
 
     // MARK: Making
@@ -34,10 +42,10 @@ struct UnpackedFile {
     }
 
     /// The corresponding C function is `linkat`; a symbolic link is not followed, but gets another name.
-    func makeHardLink(to target: FileName, in targetDirectory: FileDescriptor) throws(Errno) {
+    func makeHardLink(to target: UnpackedFile) throws(Errno) {
         try unsafe call { name in
-            unsafe target.withCString { target in
-                unsafe linkat(targetDirectory.rawValue, target, directory.rawValue, name, 0)
+            unsafe target.name.withCString { targetName in
+                unsafe linkat(target.directory.rawValue, targetName, directory.rawValue, name, 0)
             }
         }
     }

@@ -69,11 +69,11 @@ struct Unpacking {
             let name = pending.path.name ?? Self.root
             do {
                 let directory = try tree.directory(pending.path.parent)
-                let status = try FileStatus(of: name, in: directory.descriptor)
+                let file = UnpackedFile(name, in: directory)
+                let status = try file.status()
                 // Another entry may have replaced it.
                 guard status.type == .directory, status.inode == pending.inode else { continue }
                 finished.insert(pending.inode)
-                let file = UnpackedFile(name, in: directory.descriptor)
                 summary.refusedAttributes += try file.restore(
                     pending.entry, inheritsAccessList: pending.inheritsAccessList)
             } catch .noSuchFileOrDirectory, .notDirectory {
@@ -148,13 +148,12 @@ struct Unpacking {
         _ entry: TarEntry, _ name: FileName, at path: EntryPath, from reader: TarReader
     ) throws(LayerArchiveError) {
         let directory = try directory(path)
-        let file = UnpackedFile(name, in: directory.descriptor)
+        let file = UnpackedFile(name, in: directory)
         switch entry.kind {
         case .directory:
             var isNew = true
             do {
-                let status = try FileStatus(of: name, in: directory.descriptor)
-                isNew = status.type != .directory
+                isNew = try file.status().type != .directory
             } catch {
                 // Making it will tell why.
             }
@@ -202,7 +201,7 @@ struct Unpacking {
         _ entry: TarEntry, _ name: FileName, at path: EntryPath, in directory: ExtractionRoot.Directory, isNew: Bool
     ) throws(LayerArchiveError) {
         do {
-            let inode = try FileStatus(of: name, in: directory.descriptor).inode
+            let inode = try UnpackedFile(name, in: directory).status().inode
             let inherits = isNew && directory.givesAccessList
             pendingDirectories.append(
                 PendingDirectory(path: path, inode: inode, entry: entry, inheritsAccessList: inherits))
@@ -218,15 +217,14 @@ struct Unpacking {
             throw LayerArchiveError(.malformed, "the root of a layer cannot have another name:")
         }
         do throws(Errno) {
-            let file = UnpackedFile(name, in: directory.descriptor)
-            let targetDirectory = try tree.directory(target.parent).descriptor
+            let file = UnpackedFile(name, in: directory)
+            let targetFile = UnpackedFile(targetName, in: try tree.directory(target.parent))
             do {
-                try file.makeHardLink(to: targetName, in: targetDirectory)
+                try file.makeHardLink(to: targetFile)
             } catch .fileExists {
-                let status = try FileStatus(of: targetName, in: targetDirectory)
-                guard try FileStatus(of: name, in: directory.descriptor).inode != status.inode else { return }
+                guard try file.status().inode != targetFile.status().inode else { return }
                 try tree.remove(name, in: directory)
-                try file.makeHardLink(to: targetName, in: targetDirectory)
+                try file.makeHardLink(to: targetFile)
             } catch {
                 throw error
             }

@@ -39,11 +39,23 @@ final class TemporaryDirectory {
     }
 
     /// Everything about the tree as GNU tar sees it, always in the same order.
-    func listing() throws -> [UInt8] {
-        try Program.output([
-            "tar", "-C", path.string, "--sort=name", "--format=pax", "--numeric-owner", "--xattrs",
-            "--xattrs-include=*", "--pax-option=exthdr.name=x,delete=atime,delete=ctime", "-cf", "-", ".",
-        ])
+    func listing() throws -> Listing {
+        Listing(
+            archive: try Program.output([
+                "tar", "-C", path.string, "--sort=name", "--format=pax", "--numeric-owner", "--xattrs",
+                "--xattrs-include=*", "--pax-option=exthdr.name=x,delete=atime,delete=ctime", "-cf", "-", ".",
+            ]))
+    }
+
+    /// A tree as an archive of GNU tar, which shows as a list.
+    struct Listing: Equatable, CustomStringConvertible {
+        let archive: [UInt8]
+
+        var description: String {
+            let options = ["--numeric-owner", "--full-time", "--xattrs", "--xattrs-include=*"]
+            let list = try? Program.output(["tar", "-tvvf", "-"] + options, input: archive)
+            return "\n" + String(decoding: list ?? [], as: UTF8.self)
+        }
     }
 
     /// The paths below the directory, sorted, as `find` prints them.
