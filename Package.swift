@@ -64,5 +64,8 @@ let package = Package(
         .testTarget(
             name: "LayerStoreTests", dependencies: ["LayerStore", "ThinProvisioning", "TestSupport", system],
             swiftSettings: strict),
+        .target(name: "LayerArchive", dependencies: ["CShims", system], swiftSettings: strict),
+        .testTarget(
+            name: "LayerArchiveTests", dependencies: ["CShims", "LayerArchive", system], swiftSettings: strict),
     ]
 )

@@ -5,6 +5,7 @@
 #include "block.h"
 #include "device_mapper.h"
 #include "file_lock.h"
+#include "file_tree.h"
 #include "filesystems.h"
 #include "ioctl.h"
 #include "loop.h"

@@ -1,0 +1,43 @@
+internal import Glibc
+public import SystemPackage
+
+/// Where an archive is read from, one piece after the other.
+///
+/// A `FileDescriptor` (a file, a pipe, a socket) is one.
+public protocol ArchiveInput {
+    /// Waits for bytes and appends as many as are there and as `buffer` has room for.
+    ///
+    /// That nothing was appended means that the input has ended.
+    func read(into buffer: inout OutputSpan<UInt8>) throws(Errno)
+}
+
+extension FileDescriptor: ArchiveInput {
+    /// Appends what can be read, and waits for it even if the descriptor is non-blocking, as a terminal's may be.
+    ///
+    /// The corresponding C function is `read`.
+    public func read(into buffer: inout OutputSpan<UInt8>) throws(Errno) {
+        while true {
+            let count = unsafe buffer.withUnsafeMutableBufferPointer { bytes, filled in
+                let free = unsafe UnsafeMutableBufferPointer(rebasing: bytes[filled...])
+                let count = unsafe Glibc.read(rawValue, free.baseAddress, free.count)
+                filled += max(count, 0)
+                return count
+            }
+            if count >= 0 { return }
+            try waitToRetry(after: Errno(rawValue: errno), POLLIN)
+        }
+    }
+
+    /// Waits for `event` if the call would have blocked, so that it can be made again.
+    ///
+    /// - Throws: `error`, when another try is of no use.
+    func waitToRetry(after error: Errno, _ event: CInt) throws(Errno) {
+        switch error {
+        case .interrupted: return
+        case .resourceTemporarilyUnavailable:
+            var request = pollfd(fd: rawValue, events: CShort(event), revents: 0)
+            unsafe poll(&request, 1, -1)
+        default: throw error
+        }
+    }
+}

@@ -1,0 +1,105 @@
+internal import CShims
+internal import Glibc
+internal import SystemPackage
+
+/// A file whose extended attributes are read or set.
+///
+/// There is no system call for the attributes of an entry of an open directory; but /proc has a path that leads there.
+struct AttributeHolder {
+    private let terminatedPath: [UInt8]
+    private let descriptor: FileDescriptor?
+
+    /// An open file; not one that was opened with `O_PATH`.
+    init(_ descriptor: FileDescriptor) {
+        self.descriptor = descriptor
+        terminatedPath = [0]
+    }
+
+    /// The entry `name` of an open directory; a symbolic link is not followed.
+    init(_ name: FileName, in directory: FileDescriptor) {
+        descriptor = nil
+        terminatedPath = Array("/proc/self/fd/\(directory.rawValue)/".utf8) + name.bytes + [0]
+    }
+
+    /// The names of the attributes, sorted.
+    ///
+    /// The corresponding C functions are `flistxattr` and `llistxattr`.
+    func names() throws(Errno) -> [[UInt8]] {
+        let list = try unsafe Self.bytes(guess: 256) { buffer, size in
+            let names = unsafe buffer?.assumingMemoryBound(to: CChar.self)
+            if let descriptor { return unsafe flistxattr(descriptor.rawValue, names, size) }
+            return unsafe FileName.withCString(terminatedPath) { path in unsafe llistxattr(path, names, size) }
+        }
+        guard let list, !list.isEmpty else { return [] }
+        return list.split(separator: 0).map(Array.init).sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
+    /// The value of an attribute, or `nil` when the file has none of this name.
+    ///
+    /// The corresponding C functions are `fgetxattr` and `lgetxattr`.
+    func value(of name: [UInt8]) throws(Errno) -> [UInt8]? {
+        try unsafe Self.bytes(guess: 64) { buffer, size in
+            unsafe FileName.withCString(name + [0]) { name in
+                if let descriptor { return unsafe fgetxattr(descriptor.rawValue, name, buffer, size) }
+                return unsafe FileName.withCString(terminatedPath) { path in
+                    unsafe lgetxattr(path, name, buffer, size)
+                }
+            }
+        }
+    }
+
+    /// Sets an attribute, or replaces its value.
+    ///
+    /// The corresponding C functions are `fsetxattr` and `lsetxattr`.
+    func set(_ attribute: ExtendedAttribute) throws(Errno) {
+        let (value, size) = (attribute.value, attribute.value.count)
+        let answer = unsafe FileName.withCString(attribute.name + [0]) { name in
+            if let descriptor { return unsafe fsetxattr(descriptor.rawValue, name, value, size, 0) }
+            return unsafe FileName.withCString(terminatedPath) { path in
+                unsafe lsetxattr(path, name, value, size, 0)
+            }
+        }
+        guard answer == 0 else { throw Errno(rawValue: errno) }
+    }
+
+    /// Removes an attribute if the file has it.
+    ///
+    /// The corresponding C functions are `fremovexattr` and `lremovexattr`.
+    func remove(_ name: [UInt8]) throws(Errno) {
+        let answer = unsafe FileName.withCString(name + [0]) { name in
+            if let descriptor { return unsafe fremovexattr(descriptor.rawValue, name) }
+            return unsafe FileName.withCString(terminatedPath) { path in unsafe lremovexattr(path, name) }
+        }
+        guard answer != 0 else { return }
+        let error = Errno(rawValue: errno)
+        guard error == .noData || error == .notSupported else { throw error }
+    }
+
+    /// Calls `read` with a buffer, and with a larger one until the answer fits.
+    ///
+    /// - Returns: `nil` when there is no such attribute, or the file system has none at all.
+    private static func bytes(
+        guess: Int, _ read: (UnsafeMutableRawPointer?, Int) -> Int
+    ) throws(Errno) -> [UInt8]? {
+        var capacity = guess
+        while true {
+            var error: Errno?
+            let bytes = unsafe [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
+                count = unsafe read(buffer.baseAddress, capacity)
+                guard count < 0 else { return }
+                error = Errno(rawValue: errno)
+                count = 0
+            }
+            switch error {
+            case nil: return bytes
+            case .noData, .notSupported: return nil
+            case .outOfRange:
+                // Asked with no buffer, the kernel answers with the size.
+                let size = read(nil, 0)
+                guard size >= 0 else { throw Errno(rawValue: errno) }
+                capacity = max(size, 1)
+            case let error?: throw error
+            }
+        }
+    }
+}

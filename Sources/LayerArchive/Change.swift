@@ -1,0 +1,48 @@
+public import SystemPackage
+
+/// A difference between a layer and its parent.
+public struct Change: Hashable, Sendable {
+    /// What happened to a path.
+    public enum Kind: Int, Hashable, Sendable {
+        /// It is in both trees and not the same, or a directory with a change somewhere within.
+        case modified = 0
+        /// It is only in the layer.
+        case added = 1
+        /// It is only in the parent; so is all that was in it, which is not listed.
+        case deleted = 2
+    }
+
+    /// What happened.
+    public let kind: Kind
+    /// The path, absolute within the layer: `/etc/passwd`.
+    public var path: FilePath {
+        unsafe FileName.withCString([0x2f] + relativePath + [0]) { unsafe FilePath(platformString: $0) }
+    }
+
+    /// The bytes of the path without the slash it begins with.
+    let relativePath: [UInt8]
+    /// The length of the last part of the path.
+    let nameLength: Int
+    /// What is at the path in the layer; no matter when it was deleted.
+    let type: FileType
+    /// A number that changes in the same directory have in common, within their set.
+    let directory: Int
+
+    /// The last part of the path.
+    var name: ArraySlice<UInt8> { relativePath.suffix(nameLength) }
+    /// The path of the directory that it is in, empty for the root.
+    var parentPath: ArraySlice<UInt8> { relativePath.dropLast(nameLength + 1) }
+}
+
+extension Change: CustomStringConvertible {
+    /// The change as `docker diff` prints it: `A /etc/motd`.
+    public var description: String {
+        let letter =
+            switch kind {
+            case .modified: "C"
+            case .added: "A"
+            case .deleted: "D"
+            }
+        return "\(letter) \(path)"
+    }
+}

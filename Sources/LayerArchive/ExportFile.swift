@@ -1,0 +1,138 @@
+internal import CShims
+internal import Glibc
+internal import SystemPackage
+
+/// One file that is being exported: open if it is a regular file, since opening others may do something.
+final class ExportFile {
+    private let descriptor: FileDescriptor?
+    let status: FileStatus
+    private let name: FileName
+    private let directory: FileDescriptor
+    /// Keeps `directory` open.
+    private let parent: OpenDirectory?
+
+    init(
+        _ name: FileName, _ type: FileType, in directory: FileDescriptor, keeping parent: OpenDirectory?
+    ) throws(Errno) {
+        self.name = name
+        self.directory = directory
+        self.parent = parent
+        guard type == .regular else {
+            descriptor = nil
+            status = try FileStatus(of: name, in: directory)
+            return
+        }
+        // Not blocking in case that a named pipe has taken its place.
+        let flags = UInt64(O_RDONLY | O_NONBLOCK)
+        let descriptor = try OpenDirectory.open(name.bytes, from: directory, flags, .noSymbolicLinks)
+        self.descriptor = descriptor
+        do {
+            status = try FileStatus(of: descriptor)
+        } catch {
+            Glibc.close(descriptor.rawValue)
+            throw error
+        }
+    }
+
+    deinit {
+        if let descriptor { Glibc.close(descriptor.rawValue) }
+    }
+
+    /// What a symbolic link leads to.
+    ///
+    /// The corresponding C function is `readlinkat`.
+    func linkTarget() throws(LayerArchiveError) -> [UInt8] {
+        var capacity = Int(clamping: status.size) + 1
+        while true {
+            var target = [CChar](repeating: 0, count: capacity)
+            let count = unsafe name.withCString { name in
+                unsafe readlinkat(directory.rawValue, name, &target, capacity)
+            }
+            guard count >= 0 else {
+                throw ExportSource.failure("cannot read the symbolic link", Errno(rawValue: errno))
+            }
+            if count < capacity { return target.prefix(count).map(UInt8.init(bitPattern:)) }
+            // The file system gave no size for the link.
+            capacity *= 2
+        }
+    }
+
+    /// The extended attributes that go into an archive.
+    func extendedAttributes(_ wanted: LayerExport.Attributes) throws(LayerArchiveError) -> [ExtendedAttribute] {
+        let holder = descriptor.map(AttributeHolder.init) ?? AttributeHolder(name, in: directory)
+        var attributes: [ExtendedAttribute] = []
+        do {
+            switch wanted {
+            case .docker:
+                if let value = try holder.value(of: ExtendedAttribute.capability) {
+                    let value = FileCapability.withoutNamespace(value)
+                    attributes.append(ExtendedAttribute(name: ExtendedAttribute.capability, value: value))
+                }
+            case .all:
+                for name in try holder.names() where !ExtendedAttribute.boundToOriginal.contains(name) {
+                    guard let value = try holder.value(of: name) else { continue }
+                    attributes.append(ExtendedAttribute(name: name, value: value))
+                }
+            }
+        } catch {
+            throw ExportSource.failure("cannot read the extended attributes of", error)
+        }
+        return attributes
+    }
+
+    // MARK: Contents
+
+    /// Where the file has data, or `nil` when it has no holes, or too many pieces to list them.
+    func dataRanges() throws(LayerArchiveError) -> [Range<Int64>]? {
+        guard status.allocatedSize < status.size else { return nil }
+        var ranges: [Range<Int64>] = []
+        var end: Int64 = 0
+        while let range = try nextData(after: end) {
+            guard ranges.count < 1 << 16 else { return nil }
+            // File systems have no smaller blocks; and GNU tar reads each range in whole ones.
+            end = min(range.upperBound + (-range.upperBound & Int64(TarBlock.size - 1)), status.size)
+            ranges.append(range.lowerBound..<end)
+        }
+        return ranges == [0..<status.size] ? nil : ranges
+    }
+
+    /// Writes the contents of some ranges.
+    func copy(_ ranges: [Range<Int64>], to writer: TarWriter) throws(LayerArchiveError) {
+        guard let descriptor else { return }
+        for range in ranges {
+            _ = try seek(to: range.lowerBound, SEEK_SET)
+            try writer.write(range.upperBound - range.lowerBound, from: descriptor)
+        }
+    }
+
+    /// Writes the contents, and zeros for holes, which are not read.
+    func copyWithZeros(to writer: TarWriter) throws(LayerArchiveError) {
+        guard let descriptor else { return }
+        guard status.allocatedSize < status.size else { return try writer.write(status.size, from: descriptor) }
+        var end: Int64 = 0
+        while let range = try nextData(after: end) {
+            try writer.writeZeros(range.lowerBound - end)
+            try copy([range], to: writer)
+            end = range.upperBound
+        }
+        try writer.writeZeros(status.size - end)
+    }
+
+    /// The next range that has data, within the size that the file had when it was opened.
+    private func nextData(after offset: Int64) throws(LayerArchiveError) -> Range<Int64>? {
+        guard offset < status.size, let start = try seek(to: offset, dmshim_SEEK_DATA), start < status.size else {
+            return nil
+        }
+        guard let end = try seek(to: start, dmshim_SEEK_HOLE), end > start else { return start..<status.size }
+        return start..<min(end, status.size)
+    }
+
+    /// - Returns: `nil` when there is no data behind the offset.
+    private func seek(to offset: Int64, _ whence: CInt) throws(LayerArchiveError) -> Int64? {
+        let position = lseek(descriptor?.rawValue ?? -1, off_t(offset), whence)
+        guard position < 0 else { return Int64(position) }
+        let error = Errno(rawValue: errno)
+        guard error == .noSuchAddressOrDevice else { throw ExportSource.failure("cannot find the holes of", error) }
+        return nil
+    }
+}

@@ -1,0 +1,80 @@
+internal import Glibc
+internal import SystemPackage
+
+/// The tree that a layer is unpacked into. No path leads out of it, whatever symbolic links it has.
+struct ExtractionRoot {
+    /// A directory of the tree.
+    final class Directory {
+        let descriptor: FileDescriptor
+        let inode: UInt64
+        /// Whether new files get an access control list from the directory.
+        let givesAccessList: Bool
+        private let owner: OpenDirectory?
+
+        fileprivate init(_ descriptor: FileDescriptor, owner: OpenDirectory?) throws(Errno) {
+            self.descriptor = descriptor
+            self.owner = owner
+            inode = try FileStatus(of: descriptor).inode
+            let holder = AttributeHolder(FileName(".".utf8), in: descriptor)
+            givesAccessList = try holder.value(of: ExtendedAttribute.defaultAccessList) != nil
+        }
+    }
+
+    private let descriptor: FileDescriptor
+    /// The directory that was used last; mostly it is the next one, too.
+    private var last: (path: [UInt8], directory: Directory)?
+
+    init(_ descriptor: FileDescriptor) {
+        self.descriptor = descriptor
+    }
+
+    /// Opens a directory; symbolic links in its path are followed within the tree.
+    ///
+    /// - Parameter path: The path relative to the root, which is the empty path.
+    mutating func directory(_ path: [UInt8]) throws(Errno) -> Directory {
+        if let last, last.path == path { return last.directory }
+        let directory: Directory
+        if path.isEmpty {
+            directory = try Directory(descriptor, owner: nil)
+        } else {
+            let opened = try OpenDirectory(path, from: descriptor, [.inRoot, .oneFileSystem], forReading: false)
+            directory = try Directory(opened.descriptor, owner: opened)
+        }
+        last = (path, directory)
+        return directory
+    }
+
+    /// Opens a directory, and makes it, and those above it, where an archive did not say so.
+    mutating func makeDirectory(_ path: [UInt8]) throws(Errno) -> Directory {
+        do {
+            return try directory(path)
+        } catch .noSuchFileOrDirectory {
+            // What follows makes it.
+        } catch {
+            throw error
+        }
+        var parent: [UInt8] = []
+        for part in path.split(separator: UInt8(ascii: "/")) {
+            let above = try directory(parent)
+            let answer = unsafe FileName(part).withCString { name in
+                unsafe mkdirat(above.descriptor.rawValue, name, 0o755)
+            }
+            if answer != 0, errno != EEXIST { throw Errno(rawValue: errno) }
+            parent += (parent.isEmpty ? [] : [UInt8(ascii: "/")]) + part
+        }
+        return try directory(path)
+    }
+
+    /// Removes the entry `name` of a directory, with all that is in it.
+    mutating func remove(_ name: FileName, in directory: Directory) throws(Errno) {
+        // The path to the directory may have led through it.
+        last = nil
+        try TreeRemoval.remove(name, in: directory.descriptor)
+    }
+
+    /// Removes what is in a directory, but what `keeps` wants, which is asked with an inode and a name in it.
+    mutating func clear(_ directory: Directory, keeping keeps: (UInt64, FileName) -> Bool) throws(Errno) {
+        last = nil
+        try TreeRemoval.clear(FileName(".".utf8), in: directory.descriptor, keeping: keeps)
+    }
+}

@@ -1,0 +1,154 @@
+internal import Glibc
+public import SystemPackage
+
+/// Writes what a layer changed of its parent as a tar archive, by Docker's rules.
+///
+/// The entries are sorted by the bytes of their paths; the same layer always gives the same bytes. A deletion becomes
+/// an empty file `.wh.NAME` with mode 0 and the time of the directory (Docker takes the time of the export). Another
+/// name of a file that came before becomes a hard link. Times are whole seconds. Sockets are left out.
+///
+/// By default nothing else is lost; Docker loses all extended attributes but the file capabilities.
+public struct LayerExport: Sendable {
+    /// Which extended attributes go into the archive.
+    public enum Attributes: Sendable {
+        /// All but `security.selinux`, which comes from the host's policy, and `security.evm`, which signs the inode.
+        ///
+        /// A name that begins with `.wh.` is an error in this mode, since unpacking it would delete something.
+        case all
+        /// What Docker exports: `security.capability` only, without the user namespace that it may be valid in.
+        ///
+        /// Also as Docker does it, names that begin with `.wh.` are written as they are.
+        case docker
+    }
+
+    /// What the holes of sparse files become.
+    public enum Holes: Sendable {
+        /// Zeros, as Docker writes them. ``LayerExtraction`` makes holes of them again.
+        case zeros
+        /// Holes, in the form that GNU tar calls pax format 1.0. Docker reads it when it loads an image, but may not
+        /// give back the same bytes when it saves that.
+        case holes
+    }
+
+    /// What was written.
+    public struct Summary: Hashable, Sendable {
+        /// The size of the archive in bytes.
+        public fileprivate(set) var size: Int64 = 0
+        /// How many entries it has.
+        public fileprivate(set) var entries = 0
+        /// How many sockets were left out.
+        public fileprivate(set) var sockets = 0
+    }
+
+    /// Which extended attributes go into the archive.
+    public var attributes: Attributes
+    /// What the holes of sparse files become.
+    public var holes: Holes
+    /// Asked before each entry and for each mebibyte.
+    public var cancellation: Cancellation
+
+    /// Makes the settings of an export.
+    public init(attributes: Attributes = .all, holes: Holes = .zeros, cancellation: Cancellation = .never) {
+        self.attributes = attributes
+        self.holes = holes
+        self.cancellation = cancellation
+    }
+
+    /// Writes the archive.
+    ///
+    /// - Parameters:
+    ///   - changes: What the layer changed.
+    ///   - upper: The root directory of the layer.
+    ///   - output: Where the archive goes.
+    /// - Throws: ``LayerArchiveError/Code/changedMeanwhile`` when the layer is being written to;
+    ///   ``LayerArchiveError/Code/output``, ``LayerArchiveError/Code/file``, ``LayerArchiveError/Code/reservedName``.
+    @discardableResult
+    public func write(
+        _ changes: ChangeSet, of upper: FileDescriptor, to output: any ArchiveOutput
+    ) throws(LayerArchiveError) -> Summary {
+        let writer = TarWriter(output, cancellation: cancellation)
+        var source = ExportSource(upper)
+        var linkedFiles: [UInt64: [UInt8]] = [:]
+        var summary = Summary()
+        for change in changes {
+            try cancellation.check()
+            if change.kind != .deleted, change.type == .socket {
+                summary.sockets += 1
+                continue
+            }
+            do {
+                try write(change, from: &source, to: writer, &linkedFiles)
+            } catch {
+                var error = error
+                if error.code != .output, error.code != .cancelled { error.name = change.relativePath }
+                throw error
+            }
+            summary.entries += 1
+        }
+        try writer.finish()
+        summary.size = writer.offset
+        return summary
+    }
+
+    private func write(
+        _ change: Change, from source: inout ExportSource, to writer: TarWriter, _ linkedFiles: inout [UInt64: [UInt8]]
+    ) throws(LayerArchiveError) {
+        let name = try source.enterParent(of: change)
+        if name.bytes.starts(with: Whiteout.prefix), attributes == .all {
+            throw LayerArchiveError(.reservedName, "the archive cannot hold the name")
+        }
+        if change.kind == .deleted {
+            let parent = change.relativePath.dropLast(name.bytes.count)
+            var entry = TarEntry(path: parent + Whiteout.prefix + name.bytes, kind: .file, permissions: 0)
+            entry.modificationTime = Timestamp(seconds: try source.parentTime().seconds)
+            try writer.append(entry)
+            return
+        }
+        let file = try source.open(name, change.type)
+        guard file.status.type == change.type else {
+            throw LayerArchiveError(.changedMeanwhile, "another file has taken the place of")
+        }
+        var entry = try entry(for: change, file)
+        if entry.kind != .directory, file.status.linkCount > 1 {
+            if let first = linkedFiles[file.status.inode] {
+                entry.kind = .hardLink
+                entry.linkTarget = first
+                entry.size = 0
+                try writer.append(entry)
+                return
+            }
+            linkedFiles[file.status.inode] = change.relativePath
+        }
+        entry.attributes = try file.extendedAttributes(attributes)
+        if entry.kind == .file, holes == .holes { entry.dataRanges = try file.dataRanges() }
+        try writer.append(entry)
+        if let ranges = entry.dataRanges {
+            try file.copy(ranges, to: writer)
+        } else if entry.kind == .file {
+            try file.copyWithZeros(to: writer)
+        }
+    }
+
+    private func entry(for change: Change, _ file: ExportFile) throws(LayerArchiveError) -> TarEntry {
+        let status = file.status
+        let kind: TarEntry.Kind =
+            switch status.type {
+            case .regular: .file
+            case .directory: .directory
+            case .symbolicLink: .symbolicLink
+            case .characterSpecial: .characterDevice
+            case .blockSpecial: .blockDevice
+            case .fifo: .fifo
+            default: throw LayerArchiveError(.unsupported, "the archive cannot hold a file of this type:")
+            }
+        var entry = TarEntry(path: change.relativePath, kind: kind, permissions: status.permissions)
+        entry.userID = status.userID
+        entry.groupID = status.groupID
+        entry.modificationTime = Timestamp(seconds: status.modificationTime.seconds)
+        entry.deviceMajor = status.deviceMajor
+        entry.deviceMinor = status.deviceMinor
+        if kind == .file { entry.size = status.size }
+        if kind == .symbolicLink { entry.linkTarget = try file.linkTarget() }
+        return entry
+    }
+}

@@ -1,0 +1,68 @@
+public import SystemPackage
+
+/// Unpacks a layer archive onto the tree of its parent, by Docker's rules.
+///
+/// An empty file `.wh.NAME` deletes `NAME`; `.wh..wh..opq` deletes what its directory has from the layers below. What
+/// is in the way of an entry is removed first; only a directory stays when a directory comes. Owners, permissions,
+/// times, extended attributes, device nodes, hard links and holes are restored. Zeros that fill whole 64 KiB of a file
+/// become holes, so that they take no space in the pool.
+///
+/// No entry gets out of the tree: neither by its name, nor by a symbolic link on the way, nor as a hard link.
+public struct LayerExtraction: Sendable {
+    /// What was unpacked.
+    public struct Summary: Hashable, Sendable {
+        /// The size of the layer as Docker counts it: the sum of the sizes in the headers, in bytes.
+        public internal(set) var size: Int64 = 0
+        /// How many entries there were.
+        public internal(set) var entries = 0
+        /// How many extended attributes the file system did not take, or does not allow.
+        public internal(set) var refusedAttributes = 0
+    }
+
+    /// Asked before each entry and for each mebibyte.
+    public var cancellation: Cancellation
+
+    /// Makes the settings of an extraction.
+    public init(cancellation: Cancellation = .never) {
+        self.cancellation = cancellation
+    }
+
+    /// Unpacks the archive; then the input is read to its end.
+    ///
+    /// What was unpacked is not written to disk for certain; that is for the caller to see to. After an error, part of
+    /// the layer is there.
+    ///
+    /// - Parameters:
+    ///   - input: Where the archive comes from.
+    ///   - root: The root directory of the layer.
+    /// - Throws: ``LayerArchiveError`` with the name of the entry and its offset in the archive.
+    @discardableResult
+    public func extract(
+        _ input: any ArchiveInput, into root: FileDescriptor
+    ) throws(LayerArchiveError) -> Summary {
+        let reader = TarReader(input, cancellation: cancellation)
+        var unpacking = Unpacking(into: root)
+        do throws(LayerArchiveError) {
+            while let entry = try reader.next() {
+                do throws(LayerArchiveError) {
+                    try unpacking.unpack(entry, from: reader)
+                } catch {
+                    var error = error
+                    if error.code != .cancelled {
+                        error.name = entry.path
+                        error.offset = entry.offset
+                    }
+                    throw error
+                }
+            }
+            try unpacking.finishDirectories()
+        } catch {
+            // The first error is the one to tell.
+            try? unpacking.removeLinkDirectory()
+            throw error
+        }
+        try unpacking.removeLinkDirectory()
+        try reader.drain()
+        return unpacking.summary
+    }
+}

@@ -1,0 +1,94 @@
+internal import CShims
+internal import Glibc
+internal import SystemPackage
+
+/// A directory that is held open, so that its entries are reached whatever happens to the names above it.
+final class OpenDirectory {
+    /// How a path is to be resolved, from a descriptor of the directory where it begins.
+    struct Resolution: OptionSet {
+        let rawValue: UInt64
+
+        /// Symbolic links, `..` and `/` stay within the first directory, as if it were the root.
+        ///
+        /// The links of /proc, which lead anywhere, are an error.
+        static let inRoot = Resolution(rawValue: UInt64(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS))
+        /// A symbolic link in the path is an error.
+        static let noSymbolicLinks = Resolution(rawValue: UInt64(RESOLVE_NO_SYMLINKS))
+        /// Another file system on the way is an error.
+        static let oneFileSystem = Resolution(rawValue: UInt64(RESOLVE_NO_XDEV))
+    }
+
+    let descriptor: FileDescriptor
+
+    /// Opens the directory that `path` leads to, for reading its entries, or only for reaching them.
+    init(
+        _ path: some Collection<UInt8>, from start: FileDescriptor, _ resolution: Resolution, forReading: Bool = true
+    ) throws(Errno) {
+        let access = forReading ? UInt64(O_RDONLY) : dmshim_O_PATH
+        descriptor = try Self.open(path, from: start, access | UInt64(O_DIRECTORY), resolution)
+    }
+
+    deinit {
+        Glibc.close(descriptor.rawValue)
+    }
+
+    /// Opens a file; without its time of last access being set, where the caller may do that.
+    ///
+    /// The corresponding system call is `openat2`.
+    static func open(
+        _ path: some Collection<UInt8>, from start: FileDescriptor, _ flags: UInt64, mode: UInt64 = 0,
+        _ resolution: Resolution
+    ) throws(Errno) -> FileDescriptor {
+        let terminated = Array(path) + [0]
+        var flags = flags | UInt64(O_CLOEXEC)
+        if resolution.contains(.noSymbolicLinks) { flags |= UInt64(O_NOFOLLOW) }
+        if flags & (dmshim_O_PATH | UInt64(O_CREAT)) == 0 { flags |= dmshim_O_NOATIME }
+        var attempts = 0
+        while true {
+            let answer = unsafe FileName.withCString(terminated) { path in
+                unsafe dmshim_openat2(start.rawValue, path, flags, mode, resolution.rawValue)
+            }
+            if answer >= 0 { return FileDescriptor(rawValue: answer) }
+            switch Errno(rawValue: -answer) {
+            case .interrupted: break
+            case .notPermitted where flags & dmshim_O_NOATIME != 0: flags &= ~dmshim_O_NOATIME
+            // Something was renamed while a `..` was resolved.
+            case .resourceTemporarilyUnavailable where attempts < 100: attempts += 1
+            case let error: throw error
+            }
+        }
+    }
+
+    /// The entries of the directory that `descriptor` reads, in the order of their names, without `.` and `..`.
+    ///
+    /// The corresponding system call is `getdents64`.
+    static func entries(
+        of descriptor: FileDescriptor, buffer: inout [UInt8]
+    ) throws(Errno) -> [DirectoryEntry] {
+        var entries: [DirectoryEntry] = []
+        while true {
+            let size = buffer.count
+            let count = unsafe buffer.withUnsafeMutableBytes { bytes in
+                unsafe dmshim_getdents64(descriptor.rawValue, bytes.baseAddress, size)
+            }
+            guard count >= 0 else { throw Errno(rawValue: CInt(-count)) }
+            guard count > 0 else { break }
+            // struct linux_dirent64: inode and offset (8 bytes each), length of the record (2), type (1), name.
+            var record = buffer[..<count]
+            while record.count > 19 {
+                let start = record.startIndex
+                let length = Int(record[start + 16]) | Int(record[start + 17]) << 8
+                guard length > 19, length <= record.count else { break }
+                let name = record[(start + 19)..<(start + length)].prefix { $0 != 0 }
+                if !name.elementsEqual([0x2e]), !name.elementsEqual([0x2e, 0x2e]) {
+                    // The upper bits of the mode that stat(2) gives; 0 where they are not known.
+                    let type = FileType(rawValue: UInt32(record[start + 18]) << 12)
+                    entries.append(DirectoryEntry(name: FileName(name), type: type.rawValue == 0 ? nil : type))
+                }
+                record = record.dropFirst(length)
+            }
+        }
+        entries.sort()
+        return entries
+    }
+}

@@ -1,0 +1,75 @@
+/// Where the data of a file with holes is, in the forms in which archives say it.
+struct SparseMap {
+    /// Ascending and apart from each other, and within the size.
+    let dataRanges: [Range<Int64>]
+    /// How many bytes of data there are.
+    let storedSize: Int64
+
+    /// Checks a list of offsets and lengths, one pair after the other.
+    init(pairs: [Int64], size: Int64) throws(LayerArchiveError) {
+        guard pairs.count.isMultiple(of: 2) else {
+            throw LayerArchiveError(.malformed, "the map of the holes has an offset without a length")
+        }
+        var ranges: [Range<Int64>] = []
+        var stored: Int64 = 0
+        for index in stride(from: 0, to: pairs.count, by: 2) {
+            let (offset, length) = (pairs[index], pairs[index + 1])
+            guard offset >= ranges.last?.upperBound ?? 0, offset <= size, length >= 0, length <= size - offset else {
+                throw LayerArchiveError(.malformed, "the map of the holes is out of order or beyond the size")
+            }
+            // GNU tar ends the map with an empty range at the end of the file.
+            guard length > 0 else { continue }
+            ranges.append(offset..<(offset + length))
+            stored += length
+        }
+        dataRanges = ranges
+        storedSize = stored
+    }
+
+    /// Reads the entries of an old GNU header or one of its continuations: 12 bytes of offset, 12 of length.
+    static func pairs(in block: TarBlock, at start: Int, count: Int) throws(LayerArchiveError) -> [Int64] {
+        var pairs: [Int64] = []
+        for position in 0..<count {
+            let entry = start + 24 * position
+            // An entry that is not used is blank.
+            guard block.bytes[entry] != 0 else { break }
+            pairs.append(try block.number(entry..<(entry + 12), "offset in the map of the holes"))
+            pairs.append(try block.number((entry + 12)..<(entry + 24), "length in the map of the holes"))
+        }
+        return pairs
+    }
+
+    /// Reads pax format 0.1, one record of all numbers, or 0.0, one record for each.
+    static func pairs(in pax: PaxRecords) throws(LayerArchiveError) -> [Int64]? {
+        let numbers: [ArraySlice<UInt8>]
+        if let map = pax.value(of: "GNU.sparse.map") {
+            numbers = map.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+        } else if pax.value(of: "GNU.sparse.numblocks") != nil {
+            numbers = pax.records.compactMap { record in
+                let isOffset = record.keyword.elementsEqual("GNU.sparse.offset".utf8)
+                return isOffset || record.keyword.elementsEqual("GNU.sparse.numbytes".utf8) ? record.value[...] : nil
+            }
+        } else {
+            return nil
+        }
+        var pairs: [Int64] = []
+        for digits in numbers {
+            guard let number = PaxRecords.number(digits) else {
+                throw LayerArchiveError(.malformed, "the map of the holes has something else than numbers")
+            }
+            pairs.append(number)
+        }
+        return pairs
+    }
+
+    /// The map as pax format 1.0 puts it before the data: lines of numbers, filled up with zeros to a whole block.
+    static func encoded(_ dataRanges: [Range<Int64>], size: Int64) -> [UInt8] {
+        var ranges = dataRanges
+        // Where the last hole ends is said by an empty range.
+        if ranges.last?.upperBound ?? 0 < size { ranges.append(size..<size) }
+        let numbers = [Int64(ranges.count)] + ranges.flatMap { [$0.lowerBound, $0.upperBound - $0.lowerBound] }
+        var bytes = numbers.flatMap { Array("\($0)\n".utf8) }
+        bytes += [UInt8](repeating: 0, count: (TarBlock.size - bytes.count % TarBlock.size) % TarBlock.size)
+        return bytes
+    }
+}

@@ -1,0 +1,181 @@
+import LayerArchive
+import SystemPackage
+import Testing
+
+/// Archives that somebody made to do harm, or that were damaged on the way.
+@Suite struct MalformedArchiveTests {
+    /// Sets a field of the header at `start`, and its checksum.
+    private static func setting(
+        _ range: Range<Int>, to field: [UInt8], at start: Int = 0, in bytes: [UInt8]
+    ) -> Archive {
+        var bytes = bytes
+        for (position, byte) in zip(range, field) { bytes[start + position] = byte }
+        for position in 148..<156 { bytes[start + position] = 32 }
+        let sum = bytes[start..<(start + 512)].reduce(0) { $0 + Int($1) }
+        let digits = String(sum, radix: 8)
+        let text = String(repeating: "0", count: 6 - digits.count) + digits + "\0 "
+        for (position, byte) in zip(148..<156, text.utf8) { bytes[start + position] = byte }
+        return Archive(bytes)
+    }
+
+    private static func file() throws -> [UInt8] { try Archive([(.make(.file, "file"), "contents")]).bytes }
+
+    struct Field: CustomStringConvertible {
+        let name: String
+        let range: Range<Int>
+        let bytes: [UInt8]
+        let code: LayerArchiveError.Code
+        var description: String { name }
+    }
+
+    static let fields = [
+        Field(name: "size is text", range: 124..<136, bytes: Array("hello".utf8), code: .malformed),
+        Field(name: "size has a sign", range: 124..<136, bytes: Array("-0000000001".utf8), code: .malformed),
+        Field(name: "negative size", range: 124..<136, bytes: [UInt8](repeating: 0xff, count: 12), code: .malformed),
+        Field(
+            name: "size of 95 bits", range: 124..<136, bytes: [0xbf] + [UInt8](repeating: 0xff, count: 11),
+            code: .malformed),
+        Field(
+            name: "size of 63 bits", range: 124..<136,
+            bytes: [0x80, 0, 0, 0, 0x7f] + [UInt8](repeating: 0xff, count: 7), code: .truncated),
+        Field(name: "user ID of 33 bits", range: 108..<116, bytes: [0x80, 0, 0, 1, 0, 0, 0, 0], code: .malformed),
+        Field(name: "unknown type", range: 156..<157, bytes: [UInt8(ascii: "Z")], code: .unsupported),
+        Field(name: "continued from a tape", range: 156..<157, bytes: [UInt8(ascii: "M")], code: .unsupported),
+        Field(name: "sparse, but not GNU", range: 156..<157, bytes: [UInt8(ascii: "S")], code: .unsupported),
+        Field(name: "a pax header of text", range: 156..<157, bytes: [UInt8(ascii: "x")], code: .malformed),
+    ]
+
+    @Test(arguments: fields)
+    func refusesFields(field: Field) throws {
+        let archive = try Self.setting(field.range, to: field.bytes, in: Self.file())
+        let error = #expect(throws: LayerArchiveError.self) { try archive.entries() }
+        #expect(error?.code == field.code)
+        #expect(error?.offset == 0)
+    }
+
+    @Test func refusesDeviceNumbersThatLinuxHasNot() throws {
+        let device = try Archive([(.make(.blockDevice, "device"), "")]).bytes
+        let archive = Self.setting(329..<337, to: Array("0010000".utf8), in: device)
+        #expect(#expect(throws: LayerArchiveError.self) { try archive.entries() }?.code == .unsupported)
+    }
+
+    @Test(arguments: [
+        "5 a=b\n", "99 path=x\n", "0 path=x\n", "-9 path=x\n", "9 path=x!", "7 path\n", "6 =ab\n", "path=x\n",
+        "99999999999999999999 path=x\n", "10 uid=ab\n", "15 size=1e1000\n", "30 size=9999999999999999999\n",
+        "12 mtime=1:2\n", "11 path=a\0b\n", "20 SCHILY.xattr.=ab\n", "23 GNU.sparse.map=1,2\n",
+        "22 GNU.sparse.major=2\n22 GNU.sparse.minor=0\n", "22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n",
+        "25 GNU.sparse.map=5,5,0,5\n", "22 GNU.sparse.map=9,1\n", "22 GNU.sparse.size=-1\n", "13 gid=-1234\n",
+        "18 uid=4294967295\n",
+    ])
+    func refusesPaxRecords(records: String) throws {
+        var header = TarEntry.make(.file, "header")
+        header.userID = 0
+        let first = try Archive([(header, records)]).bytes.dropLast(1024)
+        let archive = try Self.setting(156..<157, to: [UInt8(ascii: "x")], in: first + Self.file())
+        let error = #expect(throws: LayerArchiveError.self) { try archive.entries() }
+        #expect(error?.code == .malformed || error?.code == .unsupported)
+    }
+
+    @Test func refusesHugeExtendedHeaders() throws {
+        let size = Array("77777777777".utf8)
+        let header = try Self.setting(156..<157, to: [UInt8(ascii: "L")], in: Self.file()).bytes
+        let error = #expect(throws: LayerArchiveError.self) {
+            try Self.setting(124..<136, to: size, in: header).entries()
+        }
+        #expect(error?.code == .unsupported)
+    }
+
+    @Test func refusesAnExtendedHeaderAtTheEnd() throws {
+        let bytes = try Archive([(.make(.file, "header"), "10 path=ab\n")]).bytes
+        let error = #expect(throws: LayerArchiveError.self) {
+            try Self.setting(156..<157, to: [UInt8(ascii: "x")], in: bytes).entries()
+        }
+        #expect(error?.code == .malformed)
+    }
+
+    /// An archive with every form of header that the reader knows.
+    private static func sample() throws -> [UInt8] {
+        let tree = try TemporaryDirectory(
+            """
+            mkdir -p d/e; echo x >d/file; ln d/file d/hard; ln -s file d/link; mkfifo d/fifo; n=$(printf '%0150d' 0)
+            echo y >"d/$n"; ln -s "$n" d/long; touch d/.wh.gone d/e/.wh..wh..opq
+            truncate -s 2M sparse; for i in $(seq 0 5); do echo z | dd of=sparse bs=1 seek=$((i * 200000)) conv=notrunc; done 2>/dev/null
+            """)
+        var bytes: [UInt8] = []
+        for form in ["oldgnu -S", "posix -S", "posix -S --sparse-version=0.0", "posix -S --sparse-version=0.1", "ustar"] {
+            let script = "cd \"$1\"; tar --format=\(form) -cf - \(form == "ustar" ? "d/file d/e" : "sparse d")"
+            // Up to the first block of zeros at the end, so that what follows is read, too.
+            var one = try Program.output(["sh", "-c", script, "sh", tree.path.string])
+            while one.suffix(512).allSatisfy({ $0 == 0 }) { one.removeLast(512) }
+            bytes += one
+        }
+        bytes += [UInt8](repeating: 0, count: 1024)
+        #expect(try Archive(bytes).entries().count == 47)
+        return bytes
+    }
+
+    @Test func survivesAnyTruncation() throws {
+        let bytes = try Self.sample()
+        var generator = SeededGenerator(seed: 1)
+        for _ in 0..<1000 {
+            let length = Int.random(in: 0..<(bytes.count - 1024), using: &generator)
+            let error = #expect(throws: LayerArchiveError.self) { try Archive(Array(bytes.prefix(length))).entries() }
+            #expect(error?.code == .truncated)
+        }
+    }
+
+    @Test func survivesAnyDamage() throws {
+        let bytes = try Self.sample()
+        var generator = SeededGenerator(seed: 2)
+        var refused = 0
+        for _ in 0..<2000 {
+            var damaged = bytes
+            for _ in 0..<Int.random(in: 1...8, using: &generator) {
+                let position = Int.random(in: 0..<damaged.count, using: &generator)
+                damaged[position] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
+            }
+            if (try? Archive(damaged).entries()) == nil { refused += 1 }
+        }
+        #expect(refused > 500)
+    }
+
+    /// Damage that the checksum does not tell, as an attacker would do it.
+    @Test func survivesDamageWithValidChecksums() throws {
+        let bytes = try Self.sample()
+        var headers: [Int] = []
+        for start in stride(from: 0, to: bytes.count, by: 512)
+        where bytes[(start + 257)..<(start + 262)].elementsEqual("ustar".utf8) { headers.append(start) }
+        #expect(headers.count > 40)
+        let outside = try TemporaryDirectory("echo untouched >sentinel")
+        let before = try outside.listing()
+        var generator = SeededGenerator(seed: 3)
+        for round in 0..<2000 {
+            let start = try #require(headers.randomElement(using: &generator))
+            let position = Int.random(in: 0..<512, using: &generator)
+            let value = UInt8.random(in: 0...255, using: &generator)
+            let archive = Self.setting(position..<(position + 1), to: [value], at: start, in: bytes)
+            _ = try? archive.entries()
+            if round.isMultiple(of: 20) {
+                let tree = try TemporaryDirectory()
+                _ = try? archive.extract(into: tree)
+            }
+        }
+        #expect(try outside.listing() == before)
+    }
+
+    @Test func survivesDamagedPaxRecords() throws {
+        let header = try Archive([
+            (.make(.file, "h"), "20 path=some/name/x\n30 mtime=1600000000.123456789\n22 GNU.sparse.major=1\n")
+        ]).bytes.dropLast(1024)
+        let bytes = try Array(header) + Self.file()
+        var generator = SeededGenerator(seed: 4)
+        for _ in 0..<2000 {
+            var damaged = bytes
+            damaged[156] = UInt8(ascii: "x")
+            for _ in 0..<Int.random(in: 1...3, using: &generator) {
+                damaged[512 + Int.random(in: 0..<80, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
+            }
+            _ = try? Self.setting(0..<0, to: [], in: damaged).entries()
+        }
+    }
+}
