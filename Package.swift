@@ -53,7 +53,12 @@ let package = Package(
             dependencies: ["BlockDevices", "Filesystems", "DeviceMapper", "TestSupport", system],
             swiftSettings: strict),
         .testTarget(
-            name: "KernelTests", dependencies: ["BlockDevices", "Filesystems", "DeviceMapper", "TestSupport", system],
+            name: "KernelTests",
+            dependencies: [
+                "BlockDevices", "Filesystems", "DeviceMapper", "LayerStore", "ThinProvisioning", "TestSupport", system,
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "LayerStoreTests", dependencies: ["LayerStore", "ThinProvisioning", "TestSupport", system],
             swiftSettings: strict),
     ]
 )

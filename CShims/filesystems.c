@@ -1,11 +1,7 @@
-#define _GNU_SOURCE
 #include "filesystems.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 struct xfs_growth {
     uint64_t data_blocks;
@@ -29,15 +25,4 @@ int dmshim_xfs_grow(int descriptor, uint64_t blocks, uint32_t maximum_inode_perc
 {
     struct xfs_growth growth = {blocks, maximum_inode_percentage};
     return ioctl(descriptor, _IOW('X', 110, struct xfs_growth), &growth) == 0 ? 0 : errno;
-}
-
-int dmshim_file_devices(const char *path, uint64_t *device, uint64_t *special)
-{
-    struct statx status;
-    int flags = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
-    if (statx(AT_FDCWD, path, flags, STATX_TYPE, &status) != 0)
-        return errno;
-    *device = makedev(status.stx_dev_major, status.stx_dev_minor);
-    *special = S_ISBLK(status.stx_mode) ? makedev(status.stx_rdev_major, status.stx_rdev_minor) : 0;
-    return 0;
 }

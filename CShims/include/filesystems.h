@@ -2,8 +2,8 @@
 #define CSHIMS_FILESYSTEMS_H
 
 // What the kernel's headers for programs leave out or hide from Swift: the ioctls that make a mounted file system
-// larger, whose request codes are macros and whose structures only the file systems' own packages define, and
-// statx(2), a GNU extension. Each function returns 0 or the errno.
+// larger, whose request codes are macros and whose structures only the file systems' own packages define. Each
+// function returns 0 or the errno.
 #include <stdint.h>
 
 // EXT4_IOC_RESIZE_FS; the size is in blocks of the file system.
@@ -23,10 +23,5 @@ int dmshim_xfs_geometry(int descriptor, struct dmshim_xfs_geometry *geometry);
 
 // XFS_IOC_FSGROWFSDATA; the size is in blocks of the file system.
 int dmshim_xfs_grow(int descriptor, uint64_t blocks, uint32_t maximum_inode_percentage);
-
-// statx(2) of the file that a path leads to, with what the kernel knows already (AT_STATX_DONT_SYNC): the server of a
-// network file system, which may be gone for good, is not asked. Device numbers are in the form of `dev_t`; `device`
-// is the device that the file lies on, `special` the one that it stands for if it is a block device, otherwise 0.
-int dmshim_file_devices(const char *path, uint64_t *device, uint64_t *special);
 
 #endif

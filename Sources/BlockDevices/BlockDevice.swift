@@ -169,9 +169,12 @@ extension BlockDevice {
     ///   - count: How many bytes.
     /// - Throws: ``BlockDeviceError``.
     public func read(offset: UInt64, count: Int) throws(BlockDeviceError) -> [UInt8] {
-        guard let start = Int64(exactly: offset), count >= 0 else {
+        guard count >= 0 else {
             throw BlockDeviceError(.outOfRange, "read", path, detail: "offset \(offset), \(count) bytes")
         }
+        let size = try size()
+        guard offset < size, let start = Int64(exactly: offset) else { return [] }
+        let count = Int(clamping: min(UInt64(count), size - offset))
         var bytes = [UInt8](repeating: 0, count: count)
         var done = 0
         let held = try holdDescriptor("read")

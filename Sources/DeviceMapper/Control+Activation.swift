@@ -14,13 +14,16 @@ extension Control {
     public func activateDevice(
         _ name: DeviceName, uuid: DeviceUUID?, minor: UInt32? = nil, table: MappingTable, udev: UdevNotice = .hidden
     ) throws(DeviceMapperError) -> DeviceInformation {
-        let created = try createDevice(name, uuid: uuid, minor: minor)
         do {
+            try createDevice(name, uuid: uuid, minor: minor)
             try loadTable(table, into: .name(name))
             return try resumeDevice(.name(name), udev: udev)
         } catch {
-            // The device was made two commands ago and nobody else knows it; the first error is the one to report.
-            _ = try? removeDevice(.number(created.number))
+            // Busy means that the name or the uuid is somebody else's. Otherwise the device was made here, also where the
+            // kernel's answer says nothing of it. The first error is the one to report.
+            if error.command != .createDevice || error.code != .busy {
+                _ = try? removeDevice(uuid.map(DeviceReference.uuid) ?? .name(name))
+            }
             throw error
         }
     }

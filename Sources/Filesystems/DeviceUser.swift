@@ -44,11 +44,11 @@ public enum DeviceUser: Hashable, Sendable {
         ((try? DirectoryListing.names(in: "/proc")) ?? []).compactMap { Int($0.string) }.sorted()
     }
 
-    /// The working directory, root or open file of a process that lies on the device, or that is the device.
+    /// The working directory, root, program or open file of a process that lies on the device, or that is the device.
     private static func openFile(of directory: FilePath, on device: DeviceNumber) -> String? {
         let descriptors = ((try? DirectoryListing.names(in: directory.appending("fd"))) ?? [])
             .map { directory.appending("fd").appending($0) }
-        for link in [directory.appending("cwd"), directory.appending("root")] + descriptors {
+        for link in ["cwd", "root", "exe"].map({ directory.appending($0) }) + descriptors {
             guard let status = try? Stat(link) else { continue }
             let isDevice = status.type == .blockSpecial && DeviceNumber(status.specialDeviceID) == device
             if isDevice || DeviceNumber(status.deviceID) == device { return target(of: link) }

@@ -12,7 +12,7 @@ public enum FilesystemGrowth {
     ///   - type: ext4 or XFS.
     ///   - mountPoint: Where it is mounted.
     ///   - size: The size of its device in bytes.
-    /// - Throws: ``FilesystemError``.
+    /// - Throws: ``FilesystemError``, with `EINVAL` when the file system is larger than `size`.
     public static func grow(
         _ type: FilesystemType, at mountPoint: FilePath, to size: UInt64
     ) throws(FilesystemError) {
@@ -33,6 +33,7 @@ public enum FilesystemGrowth {
     private static func growExt4(_ descriptor: FileDescriptor, _ size: UInt64) throws(Errno) {
         var status = statvfs()
         try check(unsafe fstatvfs(descriptor.rawValue, &status) == 0 ? 0 : errno)
+        guard status.f_bsize > 0 else { throw .invalidArgument }
         try check(dmshim_ext4_resize(descriptor.rawValue, size / UInt64(status.f_bsize)))
     }
 
@@ -41,7 +42,9 @@ public enum FilesystemGrowth {
         try check(unsafe dmshim_xfs_geometry(descriptor.rawValue, &geometry))
         guard geometry.block_size > 0 else { throw .invalidArgument }
         let blocks = size / UInt64(geometry.block_size)
-        if blocks <= geometry.data_blocks { return }
+        if blocks == geometry.data_blocks { return }
+        // Newer kernels would shrink it.
+        guard blocks > geometry.data_blocks else { throw .invalidArgument }
         try check(dmshim_xfs_grow(descriptor.rawValue, blocks, geometry.maximum_inode_percentage))
     }
 

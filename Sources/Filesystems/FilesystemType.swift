@@ -37,9 +37,15 @@ public struct Superblock: Hashable, Sendable {
     /// - Returns: `nil` when there is no file system that is known.
     /// - Throws: `BlockDeviceError` when the device cannot be read.
     public static func probe(_ device: BlockDevice) throws(BlockDeviceError) -> Superblock? {
-        let size = try device.size()
+        try probe(size: device.size(), read: device.read)
+    }
+
+    /// Reads the superblock of anything that has a size and can be read from an offset.
+    static func probe(
+        size: UInt64, read: (_ offset: UInt64, _ count: Int) throws(BlockDeviceError) -> [UInt8]
+    ) throws(BlockDeviceError) -> Superblock? {
         for signature in Signature.all where size >= signature.offset + UInt64(signature.length) {
-            let bytes = try device.read(offset: signature.offset, count: signature.length)
+            let bytes = try read(signature.offset, signature.length)
             if let superblock = signature.read(bytes) { return superblock }
         }
         return nil

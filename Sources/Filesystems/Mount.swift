@@ -17,7 +17,10 @@ public enum Mount {
         _ device: FilePath, at mountPoint: FilePath, type: String, options: [String] = []
     ) throws(FilesystemError) {
         let (flags, data) = MountOptions.split(options)
-        guard unsafe Glibc.mount(device.string, mountPoint.string, type, flags, data) == 0 else {
+        let result = unsafe device.withPlatformString { device in
+            unsafe mountPoint.withPlatformString { unsafe Glibc.mount(device, $0, type, flags, data) }
+        }
+        guard result == 0 else {
             let error = Errno(rawValue: errno)
             let advice: String? =
                 switch error {
@@ -39,7 +42,8 @@ public enum Mount {
     ///   - isLazy: Detaches it at once, and really unmounts it when nothing uses it any more (`MNT_DETACH`).
     /// - Throws: ``FilesystemError``, with `EBUSY` when something uses it.
     public static func unmount(_ mountPoint: FilePath, isLazy: Bool = false) throws(FilesystemError) {
-        guard unsafe umount2(mountPoint.string, CInt(UMOUNT_NOFOLLOW) | (isLazy ? CInt(MNT_DETACH) : 0)) == 0 else {
+        let flags = CInt(UMOUNT_NOFOLLOW) | (isLazy ? CInt(MNT_DETACH) : 0)
+        guard unsafe mountPoint.withPlatformString({ unsafe umount2($0, flags) }) == 0 else {
             throw FilesystemError("unmount", mountPoint, errno: Errno(rawValue: errno))
         }
     }

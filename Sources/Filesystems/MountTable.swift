@@ -43,24 +43,34 @@ public struct MountTable: Hashable, Sendable {
     }
 
     private static func entry(_ line: ArraySlice<UInt8>) -> Entry? {
-        let fields = line.split(separator: UInt8(ascii: " "))
+        // A source may be empty, and is a field all the same.
+        let fields = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
         // Optional fields stand between the sixth and a lone hyphen.
         guard let hyphen = fields.firstIndex(where: { $0.elementsEqual("-".utf8) }), hyphen >= 6,
             fields.count >= hyphen + 3, let device = DeviceNumber(String(decoding: fields[2], as: UTF8.self))
         else { return nil }
         return Entry(
-            device: device, root: unescaped(fields[3]), mountPoint: FilePath(unescaped(fields[4])),
+            device: device, root: text(fields[3]), mountPoint: path(fields[4]),
             options: String(decoding: fields[5], as: UTF8.self),
-            type: String(decoding: fields[hyphen + 1], as: UTF8.self), source: unescaped(fields[hyphen + 2]))
+            type: String(decoding: fields[hyphen + 1], as: UTF8.self), source: text(fields[hyphen + 2]))
+    }
+
+    private static func text(_ field: ArraySlice<UInt8>) -> String {
+        String(decoding: unescaped(field), as: UTF8.self)
+    }
+
+    /// A path keeps its bytes, which need not be UTF-8.
+    private static func path(_ field: ArraySlice<UInt8>) -> FilePath {
+        unsafe FilePath(platformString: unescaped(field).map(CChar.init(bitPattern:)) + [0])
     }
 
     /// Blanks, tabs, newlines and backslashes in a path are written as three octal digits behind a backslash.
-    private static func unescaped(_ field: ArraySlice<UInt8>) -> String {
+    private static func unescaped(_ field: ArraySlice<UInt8>) -> [UInt8] {
         var bytes: [UInt8] = []
         var rest = field
         while let byte = rest.popFirst() {
             let digits = rest.prefix(3)
-            if byte == UInt8(ascii: "\\"), digits.count == 3,
+            if byte == UInt8(ascii: "\\"), digits.count == 3, digits.allSatisfy({ (0x30...0x37).contains($0) }),
                 let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 8)
             {
                 bytes.append(value)
@@ -69,6 +79,6 @@ public struct MountTable: Hashable, Sendable {
                 bytes.append(byte)
             }
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return bytes
     }
 }

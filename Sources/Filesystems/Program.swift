@@ -16,6 +16,8 @@ enum Program {
     static func run(_ program: FilePath, _ arguments: [String]) throws(Errno) -> (status: Int, output: String) {
         do {
             let (output, input) = try FileDescriptor.pipe()
+            // Another program that is started meanwhile would keep the pipe open.
+            for end in [output, input] { _ = fcntl(end.rawValue, F_SETFD, FD_CLOEXEC) }
             defer { try? output.close() }
             let process: pid_t
             do {

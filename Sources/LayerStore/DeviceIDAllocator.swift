@@ -28,7 +28,8 @@ struct DeviceIDAllocator {
         var next: ThinDeviceID
         /// How many numbers from `next` on are reserved durably.
         var reserved: UInt32
-        /// How many layers are being made with a number of an older block, and how many with one of this block.
+        /// How many layers are being made with a number of an older block, or removed; and how many are being made with
+        /// one of this block.
         ///
         /// They stay above zero when a process died while it made one.
         var inFlightBefore: UInt32
@@ -97,7 +98,17 @@ struct DeviceIDAllocator {
         }
     }
 
-    /// Whether a process may have died while it made a layer.
+    /// Says that a removal begins which must be ended by ``leave(_:)``, or else by the recovery.
+    func enter(_ holder: StoreLock.Holder) throws(LayerStoreError) {
+        try update(holder) { cursor throws(LayerStoreError) in cursor.inFlightBefore += 1 }
+    }
+
+    /// Says that a removal has ended.
+    func leave(_ holder: StoreLock.Holder) throws(LayerStoreError) {
+        try update(holder) { cursor throws(LayerStoreError) in cursor.inFlightBefore -= min(cursor.inFlightBefore, 1) }
+    }
+
+    /// Whether something is under way, or was when a process died.
     func hasUnfinished(_ holder: StoreLock.Holder) throws(LayerStoreError) -> Bool {
         let cursor = try read(holder)
         return cursor.inFlight > 0 || cursor.inFlightBefore > 0

@@ -98,7 +98,8 @@ struct LayerMetadata: Sendable {
             return try JSONDecoder().decode(type, from: Data(content))
         } catch {
             throw LayerStoreError(
-                .damagedMetadata, "\(directory.path.appending(name)) cannot be understood: \(Self.explain(error))",
+                .damagedMetadata,
+                "\(directory.path.appending(name)) cannot be understood: \(Self.explain(error, content))",
                 underlying: error)
         }
     }
@@ -111,12 +112,15 @@ struct LayerMetadata: Sendable {
         }
     }
 
-    private static func explain(_ error: any Error) -> String {
+    /// What is wrong with a text that should be JSON of a certain form; where, if it is no JSON at all.
+    static func explain(_ error: any Error, _ content: [UInt8]) -> String {
         switch error {
         case DecodingError.keyNotFound(let key, _): "“\(key.stringValue)” is missing"
         case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
             "“\(context.codingPath.map(\.stringValue).joined(separator: "."))” has a value of the wrong type"
-        case DecodingError.dataCorrupted(let context): context.debugDescription
+        case DecodingError.dataCorrupted(let context):
+            JSONSyntax.firstError(in: content).map { "it is no JSON at line \($0.line), column \($0.column)" }
+                ?? context.debugDescription
         default: "\(error)"
         }
     }

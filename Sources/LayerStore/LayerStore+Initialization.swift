@@ -50,8 +50,7 @@ extension LayerStore {
 
     /// Makes the base device with its file system unless it is there.
     private func completeBaseDevice() throws {
-        let pool = try pool()
-        try lock.withLayers([.base]) {
+        try withPool(layers: [.base]) { pool, holder in
             if let record = try metadata.record(of: .base) {
                 if record.isInitialized { return }
                 // Its making was interrupted: what is on it means nothing.
@@ -62,12 +61,12 @@ extension LayerStore {
             }
             if configuration.pool.poolDevice != nil { try claimForeignPool(pool) }
             let state = try stateWithFreeSpace(of: pool)
-            let ticket = try withFreshDeviceID(in: pool) { try pool.createDevice($0) }
+            let ticket = try withFreshDeviceID(in: pool, holder) { try pool.createDevice($0) }
             var record = LayerRecord(
                 deviceID: ticket.id, size: configuration.baseSize, transactionID: state.transactionID,
                 isInitialized: false, isDeleted: false, parent: nil, created: Int64(time(nil)))
             try metadata.save(record, of: .base)
-            try allocator.finish(ticket, session)
+            try allocator.finish(ticket, holder)
             try metadata.save(try makeFilesystem(on: record, in: pool))
             record.isInitialized = true
             try metadata.save(record, of: .base)
@@ -102,29 +101,33 @@ extension LayerStore {
     /// - Throws: ``LayerStoreError/Code/busy`` with who uses a layer; the others are down then, and the pool is not.
     public func shutdown() throws(LayerStoreError) {
         try attempting("shut the store down") {
-            try alone {
-                guard let pool = try activePool() else { return }
-                var failures: [LayerStoreError] = []
-                for device in try pool.control.devices(withPrefix: directory.devicePrefix) {
-                    let name = String(device.name.description.dropFirst(directory.devicePrefix.count))
-                    guard device.number != pool.number, let id = try? LayerID(name) else { continue }
-                    do {
-                        try deactivate(id)
-                    } catch let error as LayerStoreError {
-                        failures.append(error)
-                    }
-                }
-                if try metadata.record(of: .base) != nil { try deactivate(.base) }
-                if let failure = failures.first {
-                    throw LayerStoreError(
-                        failure.code, failures.map(\.reason).joined(separator: "; "), underlying: failure)
-                }
-                if configuration.pool.poolDevice == nil {
-                    try pool.control.removeDevice(.uuid(try poolUUID()))
-                }
-                mountCounts.withLock { $0 = [:] }
-                forgetPool()
+            let holder = try lock.open()
+            try isolate(holder)
+            guard let pool = try activePool() else { return }
+            if try allocator.hasUnfinished(holder) { try recover(pool, holder) }
+            try deactivateAll(pool)
+            if configuration.pool.poolDevice == nil {
+                try pool.control.removeDevice(.uuid(try poolUUID()))
             }
+            mountCounts.withLock { $0 = [:] }
+        }
+    }
+
+    /// Takes every layer and the base device down.
+    private func deactivateAll(_ pool: ThinPool) throws {
+        var failures: [LayerStoreError] = []
+        for device in try pool.control.devices(withPrefix: directory.devicePrefix) {
+            let name = String(device.name.description.dropFirst(directory.devicePrefix.count))
+            guard device.number != pool.number, let id = try? LayerID(name) else { continue }
+            do {
+                try deactivate(id)
+            } catch let error as LayerStoreError {
+                failures.append(error)
+            }
+        }
+        try deactivate(.base)
+        if let failure = failures.first {
+            throw LayerStoreError(failure.code, failures.map(\.reason).joined(separator: "; "), underlying: failure)
         }
     }
 }

@@ -24,9 +24,8 @@ extension LayerStore {
         try attempting("create layer \(id)") {
             let parent = parent ?? .base
             _ = try directory.deviceName(of: id)
-            let pool = try pool()
-            let state = try stateWithFreeSpace(of: pool)
-            return try lock.withLayers([parent, id]) {
+            return try withPool(layers: [parent, id]) { pool, holder in
+                let state = try stateWithFreeSpace(of: pool)
                 let origin = try existing(parent, as: "the parent layer")
                 guard try metadata.record(of: id) == nil else {
                     throw LayerStoreError(.layerExists, "there is a layer \(id) already")
@@ -38,17 +37,17 @@ extension LayerStore {
                         "\(ByteSize.decimal(size)) is smaller than its parent \(parent) with "
                             + ByteSize.decimal(origin.size))
                 }
-                let ticket = try snapshot(origin, parent, in: pool)
+                let ticket = try snapshot(origin, parent, in: pool, holder)
                 do {
                     let record = LayerRecord(
                         deviceID: ticket.id, size: size, transactionID: state.transactionID, isInitialized: false,
                         isDeleted: false, parent: parent.text, created: Int64(time(nil)))
                     if size > origin.size { try growNewLayer(id, record, in: pool) }
                     try metadata.save(record, of: id)
-                    try allocator.finish(ticket, session)
+                    try allocator.finish(ticket, holder)
                     return record
                 } catch {
-                    try discardDevice(of: ticket, in: pool)
+                    try discardDevice(of: ticket, in: pool, holder)
                     throw error
                 }
             }
@@ -64,13 +63,15 @@ extension LayerStore {
         try attempting("remove layer \(id)") {
             // Answered before the pool is touched: nothing needs to be active to find that there is nothing.
             guard try metadata.record(of: id) != nil else { return }
-            let pool = try pool()
-            try lock.withLayers([id]) {
+            try withPool(layers: [id]) { pool, holder in
                 guard let record = try metadata.record(of: id) else { return }
                 try deactivate(id)
+                try allocator.enter(holder)
                 try metadata.beginRemoval(of: id, record)
                 try deleteIfPresent(record.deviceID, in: pool)
                 try metadata.endRemoval(record)
+                // Not after a failure: the next one to be alone with the store ends the removal then.
+                try allocator.leave(holder)
                 _ = unsafe rmdir(directory.mountPoint(of: id).string)
                 mountCounts.withLock { $0[id] = nil }
             }
@@ -87,29 +88,29 @@ extension LayerStore {
 
     /// Makes a thin device as a copy of `origin`, with a number that was free.
     private func snapshot(
-        _ origin: LayerRecord, _ parent: LayerID, in pool: ThinPool
+        _ origin: LayerRecord, _ parent: LayerID, in pool: ThinPool, _ holder: StoreLock.Holder
     ) throws -> DeviceIDAllocator.Ticket {
         let device = DeviceReference.uuid(try uuid(of: parent))
         let isActive = try pool.control.informationIfPresent(on: device) != nil
-        return try withFreshDeviceID(in: pool) { id in
+        return try withFreshDeviceID(in: pool, holder) { id in
             try pool.createSnapshot(id, of: origin.deviceID, active: isActive ? device : nil)
         }
     }
 
     /// Takes numbers until the pool accepts one.
     func withFreshDeviceID(
-        in pool: ThinPool, _ create: (ThinDeviceID) throws -> Void
+        in pool: ThinPool, _ holder: StoreLock.Holder, _ create: (ThinDeviceID) throws -> Void
     ) throws -> DeviceIDAllocator.Ticket {
         // Docker, or an earlier crash, may have left numbers in use that no layer has.
         for _ in 0...ThinDeviceID.maximum.value {
-            let ticket = try allocator.take(session)
+            let ticket = try allocator.take(holder)
             do {
                 try create(ticket.id)
                 return ticket
             } catch let error as DeviceMapperError where error.code == .alreadyExists {
-                try allocator.abandon(ticket, session)
+                try allocator.abandon(ticket, holder)
             } catch {
-                try discardDevice(of: ticket, in: pool)
+                try discardDevice(of: ticket, in: pool, holder)
                 throw error
             }
         }
@@ -119,9 +120,11 @@ extension LayerStore {
     /// Deletes the thin device of a layer that could not be completed.
     ///
     /// Where that fails, the number stays in flight, and the next one to open the store alone deletes it.
-    func discardDevice(of ticket: DeviceIDAllocator.Ticket, in pool: ThinPool) throws {
+    func discardDevice(
+        of ticket: DeviceIDAllocator.Ticket, in pool: ThinPool, _ holder: StoreLock.Holder
+    ) throws {
         guard (try? deleteIfPresent(ticket.id, in: pool)) != nil else { return }
-        try allocator.abandon(ticket, session)
+        try allocator.abandon(ticket, holder)
     }
 
     func deleteIfPresent(_ id: ThinDeviceID, in pool: ThinPool) throws(DeviceMapperError) {

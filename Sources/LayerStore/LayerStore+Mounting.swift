@@ -16,8 +16,7 @@ extension LayerStore {
     /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or what the kernel says.
     public func mount(_ id: LayerID) throws(LayerStoreError) -> FilePath {
         try attempting("mount layer \(id)") {
-            let pool = try pool()
-            return try lock.withLayers([id]) {
+            try withPool(layers: [id]) { pool, _ in
                 let record = try existing(id)
                 let mountPoint = directory.mountPoint(of: id)
                 let content = mountPoint.appending("rootfs")
@@ -63,7 +62,7 @@ extension LayerStore {
     private func mount(
         _ id: LayerID, _ record: LayerRecord, _ active: DeviceInformation?, in pool: ThinPool, at mountPoint: FilePath
     ) throws {
-        let device = try active ?? activate(id, record, in: pool)
+        let device = try activated(id, record, active, in: pool)
         do {
             try StoreDirectory.makeDirectory(mountPoint, mode: 0o755)
             try Mount.mount(
@@ -79,6 +78,17 @@ extension LayerStore {
     /// Two devices of one XFS have the same UUID, which XFS refuses by default.
     private var mountOptions: [String] {
         (configuration.filesystem == .xfs ? ["nouuid"] : []) + configuration.mountOptions
+    }
+
+    /// The device of a layer, made anew where a process died before it had a table.
+    private func activated(
+        _ id: LayerID, _ record: LayerRecord, _ active: DeviceInformation?, in pool: ThinPool
+    ) throws -> DeviceInformation {
+        if let active {
+            if active.hasActiveTable { return active }
+            try pool.control.removeDevice(.uuid(try uuid(of: id)))
+        }
+        return try activate(id, record, in: pool)
     }
 
     func activate(_ id: LayerID, _ record: LayerRecord, in pool: ThinPool) throws -> DeviceInformation {

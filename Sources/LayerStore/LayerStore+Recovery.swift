@@ -6,7 +6,7 @@ extension LayerStore {
     ///
     /// The caller has the store for itself. Nothing is deleted that a layer could still need: where a metadata file
     /// cannot be understood, no number can be known to be without a layer, and only what was being removed goes.
-    func recover(_ pool: ThinPool) throws {
+    func recover(_ pool: ThinPool, _ holder: StoreLock.Holder) throws {
         try metadata.directory.removeTemporaryFiles()
         try endDockerTransaction(in: pool)
         try endDockerRemovals()
@@ -28,7 +28,7 @@ extension LayerStore {
             }
         }
         let last = registered.max() ?? .maximum
-        try allocator.reset(after: last, keepingOthers: !isClean, names, session)
+        try allocator.reset(after: last, keepingOthers: !isClean, names, holder)
     }
 
     /// Ends what Docker was doing when it was interrupted, as Docker does: the layer that it was making or removing goes.

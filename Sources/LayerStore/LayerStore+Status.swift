@@ -82,7 +82,7 @@ extension LayerStore {
     /// It takes no lock and commits nothing.
     public func status() throws(LayerStoreError) -> StoreStatus {
         try attempting("ask for the state of the store") {
-            let pool = try pool()
+            let pool = try activePool() ?? withPool(layers: []) { pool, _ in pool }
             let target = try pool.target().target
             let dataFile = configuration.pool.dataFileSize.map { _ in directory.dataFile }
             let metadataFile = configuration.pool.metadataFileSize.map { _ in directory.metadataFile }

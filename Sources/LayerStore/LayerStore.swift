@@ -1,5 +1,6 @@
 public import DeviceMapper
 internal import FoundationEssentials
+internal import Glibc
 internal import Synchronization
 public import SystemPackage
 internal import ThinProvisioning
@@ -20,14 +21,13 @@ public final class LayerStore: Sendable {
     let directory: StoreDirectory
     let metadata: LayerMetadata
     let lock: StoreLock
-    /// Holds the whole store shared for as long as it is open.
-    let session: StoreLock.Holder
+    /// How long the activation, recovery and shutdown of the pool wait for the operations of others.
+    private let patience: Duration
     /// How often each layer is mounted through this object.
     let mountCounts = Mutex<[LayerID: Int]>([:])
 
     private let transport: (any ControlTransport)?
     private let openControl = Mutex<Control?>(nil)
-    private let openPool = Mutex<ThinPool?>(nil)
 
     /// Opens a store.
     ///
@@ -37,9 +37,11 @@ public final class LayerStore: Sendable {
     ///   - root: The root of the store.
     ///   - options: Options that must not contradict what the store was made with.
     ///   - transport: How commands reach the kernel; `nil` opens the control node when it is needed.
+    ///   - patience: How long the activation and shutdown of the pool wait for the operations of others.
     /// - Throws: ``LayerStoreError/Code/notInitialized``, ``LayerStoreError/Code/optionsContradict``.
     public init(
-        opening root: FilePath, options: StorageOptions = StorageOptions(), transport: (any ControlTransport)? = nil
+        opening root: FilePath, options: StorageOptions = StorageOptions(), transport: (any ControlTransport)? = nil,
+        patience: Duration = .seconds(30)
     ) throws(LayerStoreError) {
         let directory = try StoreDirectory(opening: root)
         guard let configuration = try Self.configuration(in: directory) else {
@@ -49,10 +51,9 @@ public final class LayerStore: Sendable {
         self.directory = directory
         self.configuration = configuration
         self.transport = transport
+        self.patience = patience
         metadata = try LayerMetadata(directory.metadata)
         lock = StoreLock(directory.lockFile)
-        session = try lock.open()
-        try session.lock(.store, exclusively: false)
     }
 
     /// The root of the store.
@@ -67,7 +68,8 @@ public final class LayerStore: Sendable {
         } catch {
             throw LayerStoreError(
                 .damagedMetadata,
-                "\(directory.root.appending(StoreConfiguration.fileName)) cannot be understood: \(error)",
+                "\(directory.root.appending(StoreConfiguration.fileName)) cannot be understood: "
+                    + LayerMetadata.explain(error, content),
                 underlying: error)
         }
     }
@@ -95,50 +97,70 @@ public final class LayerStore: Sendable {
 
     func poolUUID() throws(DeviceMapperError) -> DeviceUUID { try uuid(of: "pool") }
 
-    /// The pool, which is activated if it is not active: after a restart of the machine, for example.
-    func pool() throws -> ThinPool {
-        if let pool = openPool.withLock({ $0 }) { return pool }
-        let pool: ThinPool
-        if let active = try activePool() {
-            pool = active
-            try recoverIfAbandoned(pool)
-        } else {
-            pool = try alone {
-                // Somebody else may have activated it while this one waited.
-                if let active = try activePool() { return active }
-                let activated = try activatePool()
-                do {
-                    try recover(activated)
-                } catch {
-                    _ = try? activated.control.removeDevice(.uuid(try poolUUID()))
-                    throw error
-                }
-                return activated
+    // MARK: One operation
+
+    /// Runs `body` with the pool while nobody else works on any of `layers`.
+    ///
+    /// The pool is activated if it is not active: after a restart of the machine, for example.
+    ///
+    /// - Parameter layers: Parent before child.
+    func withPool<Result>(
+        layers: [LayerID], _ body: (ThinPool, StoreLock.Holder) throws -> Result
+    ) throws -> Result {
+        let holder = try lock.open()
+        let pool = try enter(holder)
+        try holder.lock(layers)
+        return try withExtendedLifetime(holder) { try body(pool, holder) }
+    }
+
+    /// Takes part in the store, with its pool active and with nothing left of a process that died.
+    private func enter(_ holder: StoreLock.Holder) throws -> ThinPool {
+        try holder.lock(.store, exclusively: false)
+        if let pool = try activePool() {
+            guard try allocator.hasUnfinished(holder) else { return pool }
+            // Either somebody is at work, and then nobody gets the store alone, or somebody died.
+            try holder.unlock(.store)
+            guard try holder.tryLock(.store) else {
+                try holder.lock(.store, exclusively: false)
+                return pool
             }
+            try recover(pool, holder)
+            try holder.lock(.store, exclusively: false)
+            return pool
         }
-        openPool.withLock { $0 = pool }
+        try isolate(holder)
+        let pool = try activePoolAlone(holder)
+        try holder.lock(.store, exclusively: false)
         return pool
     }
 
-    func forgetPool() {
-        openPool.withLock { $0 = nil }
+    private func activePoolAlone(_ holder: StoreLock.Holder) throws -> ThinPool {
+        // Somebody else may have activated it while this one waited.
+        if let active = try activePool() { return active }
+        let pool = try activatePool()
+        do {
+            try recover(pool, holder)
+        } catch {
+            // What could not be recovered is not offered for use.
+            _ = try? pool.control.removeDevice(.uuid(try poolUUID()))
+            throw error
+        }
+        return pool
     }
 
-    /// Runs `body` while no other process has the store open.
-    func alone<Result>(_ body: () throws -> Result) throws -> Result {
-        // Given up first: two that hold it shared and want it exclusively would wait for each other for ever.
-        try session.unlock(.store)
-        try session.lock(.store, exclusively: true)
-        defer { try? session.lock(.store, exclusively: false) }
-        return try body()
-    }
-
-    /// Cleans up behind a process that died in the middle of an operation, if that is the case and nobody else is busy.
-    private func recoverIfAbandoned(_ pool: ThinPool) throws {
-        guard try allocator.hasUnfinished(session) else { return }
-        try session.unlock(.store)
-        guard try session.tryLock(.store) else { return try session.lock(.store, exclusively: false) }
-        defer { try? session.lock(.store, exclusively: false) }
-        try recover(pool)
+    /// Gets the store alone, as soon as the operations of others have ended.
+    ///
+    /// - Throws: ``LayerStoreError/Code/busy`` when they take longer than is waited for.
+    func isolate(_ holder: StoreLock.Holder) throws {
+        // Given up first: two that hold it shared and want it exclusively would wait for each other.
+        try holder.unlock(.store)
+        let deadline = ContinuousClock.now.advanced(by: patience)
+        while try !holder.tryLock(.store) {
+            guard ContinuousClock.now < deadline else {
+                throw LayerStoreError(
+                    .busy, "another operation on the store \(root) has not ended within \(patience); try again later")
+            }
+            usleep(20_000)
+        }
     }
 }

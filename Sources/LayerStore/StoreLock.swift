@@ -3,9 +3,9 @@ internal import SystemPackage
 
 /// Keeps processes, and threads of one process, out of each other's way.
 ///
-/// One file in the root carries all locks, as locks on ranges of its bytes: one byte that every user of the store holds
-/// shared, and who must be alone exclusively; one for the device ids; and one for each layer. They vanish with the
-/// process that holds them, however it ends.
+/// One file in the root carries all locks, as locks on ranges of its bytes: one byte that every operation holds shared,
+/// and one that must be alone exclusively; one for the device ids; and one for each layer. They vanish with the process
+/// that holds them, however it ends.
 final class StoreLock: Sendable {
     /// A range of the file that stands for something.
     enum Scope {
@@ -44,7 +44,12 @@ final class StoreLock: Sendable {
             try set(scope, exclusively ? DMSHIM_LOCK_EXCLUSIVE : DMSHIM_LOCK_SHARED)
         }
 
-        /// Takes a lock unless somebody else holds it.
+        /// Takes the locks of layers, in their order.
+        func lock(_ layers: [LayerID]) throws(LayerStoreError) {
+            for layer in layers { try lock(.layer(layer), exclusively: true) }
+        }
+
+        /// Takes a lock exclusively unless somebody else holds it.
         func tryLock(_ scope: Scope) throws(LayerStoreError) -> Bool {
             let errno = dmshim_lock_range(descriptor.rawValue, DMSHIM_LOCK_EXCLUSIVE, scope.offset, 1, 0)
             switch Errno(rawValue: errno) {
@@ -85,14 +90,13 @@ final class StoreLock: Sendable {
         }
     }
 
-    /// Runs `body` while nobody else works on any of `layers`.
+    /// Runs `body` while nobody else works on any of `layers`, nor on the store as a whole.
     ///
     /// - Parameter layers: Parent before child, so that no two callers wait for each other.
     func withLayers<Result>(_ layers: [LayerID], _ body: () throws -> Result) throws -> Result {
         let holder = try open()
-        for layer in layers {
-            try holder.lock(.layer(layer), exclusively: true)
-        }
+        try holder.lock(.store, exclusively: false)
+        try holder.lock(layers)
         return try withExtendedLifetime(holder, body)
     }
 }

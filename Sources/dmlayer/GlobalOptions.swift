@@ -11,6 +11,10 @@ struct GlobalOptions: ParsableArguments {
     var root = "/var/lib/dmlayer"
 
     @Option(
+        help: ArgumentHelp("A daemon.json of Docker's, whose storage-opts are used as well.", valueName: "file"))
+    var config: String?
+
+    @Option(
         name: .customLong("storage-opt"),
         help: ArgumentHelp("An option of Docker's devicemapper driver; may be repeated.", valueName: "key=value"))
     var storageOptions: [String] = []
@@ -35,6 +39,12 @@ struct GlobalOptions: ParsableArguments {
 
     /// Opens the store.
     func openStore() throws -> LayerStore {
-        try LayerStore(opening: rootPath(), options: StorageOptions(parsing: storageOptions))
+        try LayerStore(opening: rootPath(), options: allStorageOptions())
+    }
+
+    /// The storage options of the configuration file, and then those of the command line.
+    func allStorageOptions() throws -> StorageOptions {
+        let configured = try config.map { try DaemonConfiguration(reading: FilePath($0)).storageOptions } ?? []
+        return try StorageOptions(parsing: configured + storageOptions)
     }
 }

@@ -16,7 +16,7 @@ struct Initialize: ParsableCommand {
 
     func run() throws {
         let store = try LayerStore.initialize(
-            options.rootPath(), options: StorageOptions(parsing: options.storageOptions))
+            options.rootPath(), options: options.allStorageOptions())
         try options.output.print(json: StoreSummary(store), text: nil)
     }
 }

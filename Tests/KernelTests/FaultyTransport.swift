@@ -1,0 +1,70 @@
+import DeviceMapper
+import Synchronization
+import SystemPackage
+
+/// Sends commands to the kernel, notes them, and fails one of them.
+final class FaultyTransport: ControlTransport {
+    enum Moment: CaseIterable {
+        /// The kernel does not get the command.
+        case before
+        /// The kernel carries the command out, and the caller is told that it did not.
+        case after
+    }
+
+    private struct State {
+        var commands: [ControlCommand] = []
+        var fault: (command: ControlCommand, errno: Errno, moment: Moment)?
+        /// How many commands are still let through before one fails.
+        var countdown: (remaining: Int, moment: Moment)?
+    }
+
+    private let kernel: KernelTransport
+    private let state = Mutex(State())
+
+    init(_ kernel: KernelTransport) {
+        self.kernel = kernel
+    }
+
+    /// The commands that were sent since the beginning or ``forget()``.
+    var commands: [ControlCommand] { state.withLock(\.commands) }
+
+    func forget() {
+        state.withLock { $0.commands = [] }
+    }
+
+    /// Fails the next `command`, once.
+    func fail(_ command: ControlCommand, with errno: Errno, _ moment: Moment) {
+        state.withLock { $0.fault = (command, errno, moment) }
+    }
+
+    /// Fails the command after the next `count` ones, once, with `EIO`.
+    func fail(after count: Int, _ moment: Moment) {
+        state.withLock { $0.countdown = (count, moment) }
+    }
+
+    /// Whether a fault is still to come.
+    var isArmed: Bool { state.withLock { $0.countdown != nil || $0.fault != nil } }
+
+    func disarm() {
+        state.withLock { state in
+            state.countdown = nil
+            state.fault = nil
+        }
+    }
+
+    func perform(_ command: ControlCommand, request: UnsafeMutableRawBufferPointer) -> Errno? {
+        let fault = state.withLock { state -> (errno: Errno, moment: Moment)? in
+            state.commands.append(command)
+            if let countdown = state.countdown {
+                state.countdown = countdown.remaining > 0 ? (countdown.remaining - 1, countdown.moment) : nil
+                if countdown.remaining == 0 { return (.ioError, countdown.moment) }
+            }
+            guard let fault = state.fault, fault.command == command else { return nil }
+            state.fault = nil
+            return (fault.errno, fault.moment)
+        }
+        guard let fault else { return unsafe kernel.perform(command, request: request) }
+        if fault.moment == .after { _ = unsafe kernel.perform(command, request: request) }
+        return fault.errno
+    }
+}
