@@ -48,7 +48,10 @@ extension LayerStore {
 
     /// Says what to do about a pool of this root that Docker made: its daemon runs, or died.
     private func refuseForeignPool(_ name: DeviceName, _ control: Control) throws {
-        guard let information = try control.informationIfPresent(on: .name(name)) else { return }
+        // One with the uuid has just been made by another process that has the store open.
+        guard let information = try control.informationIfPresent(on: .name(name)),
+            try information.uuid != poolUUID()
+        else { return }
         throw LayerStoreError(
             .foreignDevice,
             "the pool \(name) (\(information.number)) is active, and Docker or somebody else made it. Stop Docker; if its "
