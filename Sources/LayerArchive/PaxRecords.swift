@@ -167,7 +167,8 @@ struct PaxRecords {
         var rest = name
         while let byte = rest.first {
             let replacement: UInt8? =
-                rest.starts(with: "%25".utf8) ? UInt8(ascii: "%") : rest.starts(with: "%3D".utf8) ? UInt8(ascii: "=") : nil
+                rest.starts(with: "%25".utf8)
+                ? UInt8(ascii: "%") : rest.starts(with: "%3D".utf8) ? UInt8(ascii: "=") : nil
             bytes.append(replacement ?? byte)
             rest = rest.dropFirst(replacement == nil ? 1 : 3)
         }

@@ -89,7 +89,7 @@ extension LayerStore {
             var state: ThinPoolState?
             if case .available(let available) = try pool.status() { state = available }
             return StoreStatus(
-                poolName: pool.name.description, blockSize: configuration.blockSize,
+                poolName: pool.name.description, blockSize: pool.blockSize.bytes,
                 baseSize: try metadata.record(of: .base)?.size ?? configuration.baseSize,
                 filesystem: configuration.filesystem, dataDevice: try Self.path(of: target.dataDevice),
                 metadataDevice: try Self.path(of: target.metadataDevice), dataFile: dataFile?.string,

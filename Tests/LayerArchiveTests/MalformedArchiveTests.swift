@@ -102,7 +102,9 @@ import Testing
             truncate -s 2M sparse; for i in $(seq 0 5); do echo z | dd of=sparse bs=1 seek=$((i * 200000)) conv=notrunc; done 2>/dev/null
             """)
         var bytes: [UInt8] = []
-        for form in ["oldgnu -S", "posix -S", "posix -S --sparse-version=0.0", "posix -S --sparse-version=0.1", "ustar"] {
+        for form in [
+            "oldgnu -S", "posix -S", "posix -S --sparse-version=0.0", "posix -S --sparse-version=0.1", "ustar",
+        ] {
             let script = "cd \"$1\"; tar --format=\(form) -cf - \(form == "ustar" ? "d/file d/e" : "sparse d")"
             // Up to the first block of zeros at the end, so that what follows is read, too.
             var one = try Program.output(["sh", "-c", script, "sh", tree.path.string])

@@ -94,7 +94,9 @@ struct ManifestFile: Hashable {
         }
         var links: [[UInt8]: String] = [:]
         let linkFields = try ask("find . -type l -printf '%P\\0%l\\0'")
-        for index in stride(from: 0, to: linkFields.count - 1, by: 2) { links[linkFields[index]] = text(linkFields[index + 1]) }
+        for index in stride(from: 0, to: linkFields.count - 1, by: 2) {
+            links[linkFields[index]] = text(linkFields[index + 1])
+        }
         let format = "%n\\0%f\\0%u\\0%g\\0%.9Y\\0%h\\0%s\\0%t\\0%T\\0"
         let fields = try ask("find . -mindepth 1 -exec stat --printf '\(format)' {} +")
         return try stride(from: 0, to: fields.count - 8, by: 9).map { start in
