@@ -1,7 +1,9 @@
 internal import Glibc
 internal import SystemPackage
 
-/// The tree that a layer is unpacked into. No path leads out of it, whatever symbolic links it has.
+/// The tree that a layer is unpacked into.
+///
+/// No path leads out of it, whatever symbolic links it has.
 struct ExtractionRoot {
     /// A directory of the tree.
     final class Directory {

@@ -81,7 +81,7 @@ import Testing
         let found = try Program.output(["find", tree.path.string, "-mindepth", "1", "-printf", "/%P\\0"])
         let paths = found.split(separator: 0).map(Array.init).sorted { $0.lexicographicallyPrecedes($1) }
         let changes = try ChangeSet(of: tree.descriptor, against: nil)
-        #expect(changes.map(\.path) == paths.map { unsafe FilePath(platformString: $0.map(CChar.init(bitPattern:)) + [0]) })
+        #expect(changes.map(\.path) == paths.map { FilePath(platformString: $0.map(CChar.init(bitPattern:)) + [0]) })
         // The same order when it is only the way down that is listed.
         let lower = try tree.copy()
         try tree.shell("find . -type d -exec touch {}/new \\;")
@@ -113,7 +113,8 @@ import Testing
     @Test func countsSizesAsDockerDoes() throws {
         let lower = try TemporaryDirectory("printf 12345 >kept; printf 123 >changed; mkdir d")
         let upper = try lower.copy()
-        try upper.shell("printf 1234567 >changed; printf 1 >d/new; ln d/new d/link; ln -s 1234567890 symbolic; mkfifo p")
+        try upper.shell(
+            "printf 1234567 >changed; printf 1 >d/new; ln d/new d/link; ln -s 1234567890 symbolic; mkfifo p")
         let changes = try ChangeSet(of: upper.descriptor, against: lower.descriptor)
         #expect(try changes.size(in: upper.descriptor) == 7 + 1 + 10)
         #expect(try ChangeSet(of: lower.descriptor, against: nil).size(in: lower.descriptor) == 8)

@@ -14,7 +14,8 @@ struct DockerFixtureTests {
     }
 
     static let images = [
-        Image(description: "chain", layers: DockerFixture.chain), Image(description: "built", layers: DockerFixture.built),
+        Image(description: "chain", layers: DockerFixture.chain),
+        Image(description: "built", layers: DockerFixture.built),
     ]
 
     /// The entries of an archive, without what is not the same each time: when a deletion was exported.

@@ -16,7 +16,8 @@ import Testing
                 mkdir -p root victim/sub; echo secret >victim/secret; chmod 600 victim/secret; touch -d @1 victim
                 cd root
                 """ + "\n" + script)
-            root = try FileDescriptor.open(outside.path.appending("root"), .readOnly, options: [.directory, .closeOnExec])
+            root = try FileDescriptor.open(
+                outside.path.appending("root"), .readOnly, options: [.directory, .closeOnExec])
             before = try Self.listing(outside)
         }
 

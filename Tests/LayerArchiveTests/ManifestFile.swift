@@ -51,13 +51,17 @@ struct ManifestFile: Hashable {
         let mode: String
         let uid: Int
         let gid: Int
-        let mtime_ns: Int
+        let modificationTime: Int
         let nlink: Int
         let size: Int?
         let sha256: String?
         let link: String?
         let rdev: [Int]?
         let xattr: [String: String]?
+
+        private enum CodingKeys: String, CodingKey {
+            case path, mode, uid, gid, modificationTime = "mtime_ns", nlink, size, sha256, link, rdev, xattr
+        }
     }
 
     /// Reads the lines of a manifest.
@@ -68,7 +72,7 @@ struct ManifestFile: Hashable {
             var file = ManifestFile(
                 path: Array(line.path.bytes.dropFirst(root.utf8.count)),
                 mode: UInt32(line.mode.dropFirst(2), radix: 8) ?? 0, owner: [line.uid, line.gid],
-                modificationTime: line.mtime_ns)
+                modificationTime: line.modificationTime)
             file.linkCount = file.isDirectory ? nil : line.nlink
             file.size = line.size
             file.digest = line.sha256
@@ -94,7 +98,9 @@ struct ManifestFile: Hashable {
         }
         var links: [[UInt8]: String] = [:]
         let linkFields = try ask("find . -type l -printf '%P\\0%l\\0'")
-        for index in stride(from: 0, to: linkFields.count - 1, by: 2) { links[linkFields[index]] = text(linkFields[index + 1]) }
+        for index in stride(from: 0, to: linkFields.count - 1, by: 2) {
+            links[linkFields[index]] = text(linkFields[index + 1])
+        }
         let format = "%n\\0%f\\0%u\\0%g\\0%.9Y\\0%h\\0%s\\0%t\\0%T\\0"
         let fields = try ask("find . -mindepth 1 -exec stat --printf '\(format)' {} +")
         return try stride(from: 0, to: fields.count - 8, by: 9).map { start in
