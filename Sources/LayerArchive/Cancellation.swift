@@ -1,4 +1,4 @@
-/// What long work asks now and then: whether its result is still wanted.
+/// What long work asks now and then to learn whether its result is still wanted.
 ///
 /// It is asked before each entry and about once per mebibyte.
 public struct Cancellation: Sendable {

@@ -78,7 +78,7 @@ final class DirectoryStack {
     }
 
     private static func open(_ name: FileName, in parent: FileDescriptor) throws(Errno) -> FileDescriptor {
-        try OpenDirectory.open(
-            name.bytes, from: parent, UInt64(O_RDONLY | O_DIRECTORY), [.noSymbolicLinks, .oneFileSystem])
+        let flags = UInt64(O_RDONLY | O_DIRECTORY)
+        return try OpenDirectory.open(name.bytes, from: parent, flags, [.noSymbolicLinks, .oneFileSystem])
     }
 }

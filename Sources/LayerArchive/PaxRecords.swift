@@ -166,11 +166,10 @@ struct PaxRecords {
         var bytes: [UInt8] = []
         var rest = name
         while let byte = rest.first {
-            let replacement: UInt8? =
-                rest.starts(with: "%25".utf8)
-                ? UInt8(ascii: "%") : rest.starts(with: "%3D".utf8) ? UInt8(ascii: "=") : nil
-            bytes.append(replacement ?? byte)
-            rest = rest.dropFirst(replacement == nil ? 1 : 3)
+            let isPercent = rest.starts(with: "%25".utf8)
+            let isEncoded = isPercent || rest.starts(with: "%3D".utf8)
+            bytes.append(isPercent ? UInt8(ascii: "%") : isEncoded ? UInt8(ascii: "=") : byte)
+            rest = rest.dropFirst(isEncoded ? 3 : 1)
         }
         return bytes
     }

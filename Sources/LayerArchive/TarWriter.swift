@@ -50,11 +50,9 @@ public final class TarWriter {
         var map: [UInt8] = []
         var stored = entry.kind == .file ? entry.size : 0
         if let ranges = entry.dataRanges, entry.kind == .file {
-            let data = try SparseMap(
-                pairs: ranges.flatMap { [$0.lowerBound, $0.upperBound - $0.lowerBound] }, size: entry.size
-            ).storedSize
+            let pairs = ranges.flatMap { [$0.lowerBound, $0.upperBound - $0.lowerBound] }
             map = SparseMap.encoded(ranges, size: entry.size)
-            stored = data + Int64(map.count)
+            stored = try SparseMap(pairs: pairs, size: entry.size).storedSize + Int64(map.count)
             records.append("GNU.sparse.major", Array("1".utf8))
             records.append("GNU.sparse.minor", Array("0".utf8))
             records.append("GNU.sparse.name", path)

@@ -52,9 +52,7 @@ struct DockerFixture {
         return try ManifestFile.files(lines, below: "/rootfs/")
     }
 
-    /// What `docker diff` printed.
-    ///
-    /// A name with a newline in it takes two lines.
+    /// The lines that `docker diff` printed; a name with a newline in it takes two.
     func changes(of layer: Layer) throws -> [String]? {
         guard let changes = layer.changes else { return nil }
         let file = try Program.output(["cat", source.appending(changes).string])

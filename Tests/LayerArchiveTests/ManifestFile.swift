@@ -51,13 +51,17 @@ struct ManifestFile: Hashable {
         let mode: String
         let uid: Int
         let gid: Int
-        let mtime_ns: Int
+        let modificationTime: Int
         let nlink: Int
         let size: Int?
         let sha256: String?
         let link: String?
         let rdev: [Int]?
         let xattr: [String: String]?
+
+        private enum CodingKeys: String, CodingKey {
+            case path, mode, uid, gid, modificationTime = "mtime_ns", nlink, size, sha256, link, rdev, xattr
+        }
     }
 
     /// Reads the lines of a manifest.
@@ -68,7 +72,7 @@ struct ManifestFile: Hashable {
             var file = ManifestFile(
                 path: Array(line.path.bytes.dropFirst(root.utf8.count)),
                 mode: UInt32(line.mode.dropFirst(2), radix: 8) ?? 0, owner: [line.uid, line.gid],
-                modificationTime: line.mtime_ns)
+                modificationTime: line.modificationTime)
             file.linkCount = file.isDirectory ? nil : line.nlink
             file.size = line.size
             file.digest = line.sha256

@@ -48,7 +48,7 @@ enum Program {
         if let input { unsafe posix_spawn_file_actions_adddup2(&actions, input.rawValue, 0) }
         if let output { unsafe posix_spawn_file_actions_adddup2(&actions, output.rawValue, 1) }
         var strings: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { unsafe strdup($0) } + [nil]
-        defer { for unsafestring in unsafe strings { unsafe free(string) } }
+        defer { unsafe strings.forEach { unsafe free($0) } }
         var process: pid_t = 0
         let error = unsafe posix_spawnp(&process, arguments[0], &actions, nil, &strings, environ)
         guard error == 0 else { throw Errno(rawValue: error) }

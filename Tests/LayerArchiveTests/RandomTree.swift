@@ -40,7 +40,7 @@ struct RandomTree {
             case 4: "test ! -f \"\(path)\" || echo \(number) >>\"\(path)\""
             case 5: "\(fresh) && ln -s \"\(other)\(number)\" \"\(path)\""
             case 6: "rm -rf \"\(path)\""
-            case 7: "test -L \"\(path)\" || chmod \(["755", "700", "1777", "4711", "640"][number % 5]) \"\(path)\""
+            case 7: "test -L \"\(path)\" || chmod \(["755", "700", "1777", "4711", "750"][number % 5]) \"\(path)\""
             case 8:
                 "rm -rf \"\(other)\"; mv \"\(path)\" \"\(other)\" && find \"\(other)\" -exec touch -h -d @1640000000 {} +"
             case 9:
