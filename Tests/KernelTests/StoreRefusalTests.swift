@@ -100,10 +100,9 @@ import Testing
         try store.create(LayerID("after"))
         #expect(try store.layers().count == made.count + 2)
         try store.shutdown()
-        try Shell.run("cp -a '\(metadata)/.' '\(metadata).copy/' && umount -l '\(metadata)'")
-        try Shell.run("rm -r '\(metadata)' && mv '\(metadata).copy' '\(metadata)' && rm -f '\(metadata)/full-0'")
-        #expect(try fixture.thinDeviceIDs().count == fixture.reopened().layers().count)
-        try fixture.finish()
+        #expect(try fixture.thinDeviceIDs().count == store.layers().count)
+        try Shell.run("thin_check --quiet '\(fixture.root)/devicemapper/metadata'; umount -l '\(metadata)'")
+        #expect(try fixture.devices() == [])
     }
 
     @Test func refusesADataFileThatWasCutShort() throws {
