@@ -131,9 +131,10 @@ import Testing
                 --separator : --options major,minor '\(pool)') \(fresh)"
             """)
         defer { _ = try? Shell.run("dmsetup remove '\(device)'") }
-        // The mark of a process that died makes the next one recover.
+        // The mark of a process that died makes the next operation recover.
         try Shell.run(": > '\(fixture.root)/lock'")
-        try fixture.run("info")
+        try fixture.run("create probe")
+        try fixture.run("remove probe")
         #expect(try !fixture.run("list").contains("deleted"))
         try Shell.run("dmsetup remove '\(device)'")
         try fixture.shutDown()
