@@ -34,25 +34,14 @@ enum BackingFile {
         }
     }
 
-    /// How many bytes the file system of a file has left, those that are kept for root included.
+    /// How many bytes the file system of a file has left.
     static func freeSpace(under path: FilePath) throws(LayerStoreError) -> UInt64 {
-        let status = try filesystemStatus(of: path)
-        return UInt64(status.f_bfree) * UInt64(status.f_bsize)
-    }
-
-    /// How many bytes of the file system of a file can certainly be used: a file system keeps some back from root, too.
-    static func usableSpace(under path: FilePath) throws(LayerStoreError) -> UInt64 {
-        let status = try filesystemStatus(of: path)
-        return UInt64(status.f_bavail) * UInt64(status.f_bsize)
-    }
-
-    private static func filesystemStatus(of path: FilePath) throws(LayerStoreError) -> statvfs {
         var status = statvfs()
         guard unsafe statvfs(path.string, &status) == 0 else {
             let error = Errno(rawValue: errno)
             throw LayerStoreError(.backingStore, "cannot ask for free space at \(path): \(error)", underlying: error)
         }
-        return status
+        return UInt64(status.f_bfree) * UInt64(status.f_bsize)
     }
 
     /// Attaches a file to a loop device, if it is as long as it was made and nothing else stands on it.

@@ -32,7 +32,7 @@ extension LayerStore {
                     }
                 }
                 // What was mounted before this object came to know of it counts as one.
-                mountCounts.withLock { counts in counts[id] = (counts[id] ?? (wasMounted ? 1 : 0)) + 1 }
+                mountCounts.withLock { counts in counts[id] = wasMounted ? (counts[id] ?? 1) + 1 : 1 }
                 return content
             }
         }
@@ -45,8 +45,10 @@ extension LayerStore {
     /// - Throws: ``LayerStoreError/Code/noSuchLayer``; ``LayerStoreError/Code/busy`` with who uses the layer.
     public func unmount(_ id: LayerID) throws(LayerStoreError) {
         try attempting("unmount layer \(id)") {
-            try lock.withLayers([id]) {
-                _ = try existing(id)
+            _ = try existing(id)
+            // Without its pool no layer is mounted.
+            guard try activePool() != nil else { return }
+            try withPool(layers: [id]) { _, _ in
                 let count = mountCounts.withLock { $0[id] ?? 1 }
                 if count > 1 {
                     mountCounts.withLock { $0[id] = count - 1 }

@@ -91,12 +91,4 @@ final class StoreLock: Sendable {
             throw LayerStoreError(.failed, "cannot open \(path): \(error)", underlying: error)
         }
     }
-
-    /// Runs `body` while nobody else works on any of `layers`, nor on the store as a whole.
-    func withLayers<Result>(_ layers: [LayerID], _ body: () throws -> Result) throws -> Result {
-        let holder = try open()
-        try holder.lock(.store, exclusively: false)
-        try holder.lock(layers)
-        return try withExtendedLifetime(holder, body)
-    }
 }

@@ -75,3 +75,13 @@ struct StoreLockTests {
         #expect(throws: LayerStoreError.self) { try lock.open() }
     }
 }
+
+extension StoreLock {
+    /// Runs `body` with the locks of an operation on `layers`.
+    fileprivate func withLayers(_ layers: [LayerID], _ body: () throws -> Void) throws {
+        let holder = try open()
+        try holder.lock(.store, exclusively: false)
+        try holder.lock(layers)
+        try withExtendedLifetime(holder, body)
+    }
+}
