@@ -117,22 +117,20 @@ public final class LayerStore: Sendable {
     /// Takes part in the store, with its pool active and with nothing left of a process that died.
     private func enter(_ holder: StoreLock.Holder) throws -> ThinPool {
         try holder.lock(.store, exclusively: false)
-        if let pool = try activePool() {
-            guard try allocator.hasUnfinished(holder) else { return pool }
+        var pool = try activePool()
+        if pool != nil, try allocator.hasUnfinished(holder) {
             // Either somebody is at work, and then nobody gets the store alone, or somebody died.
             try holder.unlock(.store)
-            guard try holder.tryLock(.store) else {
-                try holder.lock(.store, exclusively: false)
-                return pool
-            }
-            try recover(pool, holder)
+            if try holder.tryLock(.store), let pool = try activePool() { try recover(pool, holder) }
             try holder.lock(.store, exclusively: false)
-            return pool
+            // Without the lock for a moment: the pool may have been taken down, and its number given to another device.
+            pool = try activePool()
         }
+        if let pool { return pool }
         try isolate(holder)
-        let pool = try activePoolAlone(holder)
+        let activated = try activePoolAlone(holder)
         try holder.lock(.store, exclusively: false)
-        return pool
+        return activated
     }
 
     private func activePoolAlone(_ holder: StoreLock.Holder) throws -> ThinPool {
