@@ -16,17 +16,39 @@ let system = Target.Dependency.product(name: "SystemPackage", package: "swift-sy
 
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
+/// What only “dmlayer serve” needs.
+let daemon = TargetDependencyCondition.when(traits: ["Daemon"])
+
+let service: [Target.Dependency] = [
+    .product(name: "GRPCCore", package: "grpc-swift-2", condition: daemon),
+    .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf", condition: daemon),
+    .product(name: "NIOCore", package: "swift-nio", condition: daemon),
+    .product(name: "NIOHPACK", package: "swift-nio-http2", condition: daemon),
+    .product(name: "NIOHTTP2", package: "swift-nio-http2", condition: daemon),
+    .product(name: "NIOPosix", package: "swift-nio", condition: daemon),
+    .product(name: "SwiftProtobuf", package: "swift-protobuf", condition: daemon),
+]
+
 let package = Package(
     name: "swift-devicemapper",
     products: [
         .library(name: "DeviceMapper", targets: ["DeviceMapper"]),
         .library(name: "ThinProvisioning", targets: ["ThinProvisioning"]),
-        .library(name: "LayerStore", targets: ["LayerStore"]),
+        .library(name: "LayerStore", targets: ["LayerArchive", "LayerStore"]),
         .executable(name: "dmlayer", targets: ["dmlayer"]),
+    ],
+    traits: [
+        .default(enabledTraits: ["Daemon"]),
+        .trait(name: "Daemon", description: "The service for containerd, “dmlayer serve”, with gRPC."),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
+        .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),
     ],
     targets: [
         .target(name: "CShims", path: "CShims"),
@@ -35,17 +57,38 @@ let package = Package(
         .target(
             name: "Filesystems", dependencies: ["BlockDevices", "CShims", "DeviceMapper", system],
             swiftSettings: strict),
-        .target(name: "ThinProvisioning", dependencies: ["DeviceMapper"], swiftSettings: strict),
+        .target(name: "ThinProvisioning", dependencies: ["CShims", "DeviceMapper", system], swiftSettings: strict),
+        .target(
+            name: "LogicalVolumes", dependencies: ["BlockDevices", "CShims", "DeviceMapper", system],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LogicalVolumesTests",
+            dependencies: ["BlockDevices", "DeviceMapper", "LogicalVolumes", "TestSupport", system],
+            swiftSettings: strict),
         .target(
             name: "LayerStore",
-            dependencies: ["BlockDevices", "CShims", "DeviceMapper", "Filesystems", "ThinProvisioning", system],
-            swiftSettings: strict),
+            dependencies: [
+                "BlockDevices", "CShims", "DeviceMapper", "Filesystems", "LayerArchive", "LogicalVolumes",
+                "ThinProvisioning", system,
+            ], swiftSettings: strict),
+        .target(
+            name: "ContainerdSnapshotter",
+            dependencies: [
+                "LayerStore", "ThinProvisioning", system,
+            ] + service, exclude: ["Protocol"], swiftSettings: strict),
         .executableTarget(
-            name: "dmlayer", dependencies: ["DeviceMapper", "LayerStore", "ThinProvisioning", arguments, system],
+            name: "dmlayer",
+            dependencies: [
+                .target(name: "ContainerdSnapshotter", condition: daemon), "DeviceMapper", "LayerArchive", "LayerStore",
+                "LogicalVolumes", "ThinProvisioning", arguments, system,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "DeviceMapperTests", dependencies: ["DeviceMapper", "TestSupport", system], swiftSettings: strict),
         .target(name: "TestSupport", dependencies: [system], path: "Tests/TestSupport", swiftSettings: strict),
+        .executableTarget(
+            name: "PowerCut", dependencies: ["DeviceMapper", "LayerStore", "TestSupport", "ThinProvisioning", system],
+            path: "Tests/PowerCut", swiftSettings: strict),
         .testTarget(
             name: "BlockDevicesTests", dependencies: ["BlockDevices", "DeviceMapper", "TestSupport", system],
             swiftSettings: strict),
@@ -56,16 +99,38 @@ let package = Package(
         .testTarget(
             name: "KernelTests",
             dependencies: [
-                "BlockDevices", "Filesystems", "DeviceMapper", "LayerStore", "ThinProvisioning", "TestSupport", system,
+                "BlockDevices", "ContainerdSnapshotter", "Filesystems", "DeviceMapper", "LayerArchive", "LayerStore",
+                "ThinProvisioning", "TestSupport", system,
             ], swiftSettings: strict),
         .testTarget(
-            name: "ThinProvisioningTests", dependencies: ["DeviceMapper", "ThinProvisioning", "TestSupport"],
+            name: "ContainerdSnapshotterTests", dependencies: ["ContainerdSnapshotter", "LayerStore"] + service,
             swiftSettings: strict),
         .testTarget(
-            name: "LayerStoreTests", dependencies: ["LayerStore", "ThinProvisioning", "TestSupport", system],
+            name: "ThinProvisioningTests", dependencies: ["DeviceMapper", "ThinProvisioning", "TestSupport", system],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LayerStoreTests",
+            dependencies: ["DeviceMapper", "LayerStore", "ThinProvisioning", "TestSupport", system],
             swiftSettings: strict),
         .target(name: "LayerArchive", dependencies: ["CShims", system], swiftSettings: strict),
+        .target(name: "BenchmarkFloor", path: "Benchmarks/Floor"),
+        .executableTarget(
+            name: "StoreBenchmark",
+            dependencies: [
+                "BenchmarkFloor", "DeviceMapper", "LayerStore", "TestSupport", "ThinProvisioning", arguments, system,
+            ], path: "Benchmarks/StoreBenchmark", swiftSettings: strict),
         .testTarget(
             name: "LayerArchiveTests", dependencies: ["CShims", "LayerArchive", system], swiftSettings: strict),
     ]
 )
+
+// scripts/fuzz builds this one for itself, with a compiler option that nothing else may have.
+if Context.environment["FUZZERS"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzz",
+            dependencies: [
+                "BlockDevices", "DeviceMapper", "Filesystems", "LayerArchive", "LayerStore", "LogicalVolumes",
+                "ThinProvisioning", system,
+            ], path: "Fuzzers", swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]))
+}

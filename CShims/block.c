@@ -1,9 +1,13 @@
+#define _GNU_SOURCE
 #include "block.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
+
+const int dmshim_O_DIRECT = O_DIRECT;
 
 int dmshim_block_size(int descriptor, uint64_t *bytes)
 {
@@ -30,4 +34,9 @@ int dmshim_block_zero(int descriptor, uint64_t offset, uint64_t length)
 {
     uint64_t range[2] = {offset, length};
     return ioctl(descriptor, BLKZEROOUT, range) == 0 ? 0 : errno;
+}
+
+int dmshim_punch_hole(int file, uint64_t offset, uint64_t length)
+{
+    return fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length) == 0 ? 0 : errno;
 }

@@ -21,3 +21,12 @@ int dmshim_lock_range(int descriptor, enum dmshim_lock_kind kind, long long star
         return 0;
     return errno == EACCES ? EAGAIN : errno;
 }
+
+int dmshim_lock_is_held(int descriptor, long long start, long long length, int *is_held)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
+    if (fcntl(descriptor, F_OFD_GETLK, &lock) != 0)
+        return errno;
+    *is_held = lock.l_type != F_UNLCK;
+    return 0;
+}

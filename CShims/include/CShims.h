@@ -5,10 +5,13 @@
 #include "block.h"
 #include "device_mapper.h"
 #include "file_lock.h"
+#include "file_space.h"
 #include "file_tree.h"
 #include "filesystems.h"
 #include "ioctl.h"
+#include "journal_order.h"
 #include "loop.h"
 #include "udev_semaphore.h"
+#include "write_errors.h"
 
 #endif

@@ -5,6 +5,9 @@
 // what <sys/mount.h> declares, so that Swift must not see both. Each returns 0 or the errno.
 #include <stdint.h>
 
+// O_DIRECT, which glibc defines for _GNU_SOURCE only.
+extern const int dmshim_O_DIRECT;
+
 // BLKGETSIZE64
 int dmshim_block_size(int descriptor, uint64_t *bytes);
 // BLKSSZGET
@@ -15,5 +18,7 @@ int dmshim_block_read_only(int descriptor, int *flag);
 int dmshim_block_discard(int descriptor, uint64_t offset, uint64_t length);
 // BLKZEROOUT
 int dmshim_block_zero(int descriptor, uint64_t offset, uint64_t length);
+// fallocate(2) with FALLOC_FL_PUNCH_HOLE, whose flags glibc defines for _GNU_SOURCE only.
+int dmshim_punch_hole(int file, uint64_t offset, uint64_t length);
 
 #endif

@@ -13,4 +13,7 @@ enum dmshim_lock_kind {
 
 int dmshim_lock_range(int descriptor, enum dmshim_lock_kind kind, long long start, long long length, int waits);
 
+// Whether anybody has a lock on any byte of a range; nothing is locked.
+int dmshim_lock_is_held(int descriptor, long long start, long long length, int *is_held);
+
 #endif

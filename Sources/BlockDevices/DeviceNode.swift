@@ -12,6 +12,9 @@ public enum DeviceNode {
     /// - Throws: ``BlockDeviceError`` with the code `notFound` when no such device exists, or another when its node is
     ///   missing and cannot be made.
     public static func path(of number: DeviceNumber) throws(BlockDeviceError) -> FilePath {
+        // The kernel's name for a mapped device. That the number is one only the node itself can tell.
+        let mapped = FilePath("/dev/dm-\(number.minor)")
+        if (try? isNode(mapped, of: number)) == true { return mapped }
         let directory = SysfsBlock.directory(of: number)
         guard let name = try? SysfsBlock.nodeName(in: directory) else {
             throw BlockDeviceError(.notFound, "find the device", FilePath(number.description), detail: "no such device")

@@ -2,7 +2,7 @@
 ///
 /// The interface has three origins for such an offset: in the lists of devices and of targets it counts from the record
 /// it stands in, in a table's status from the first record, in a table that is loaded from the record again. Nothing
-/// here trusts an offset; what points outside throws ``DeviceMapperError/Code/malformedAnswer``.
+/// here trusts an offset; what points outside, or into the same record, throws ``DeviceMapperError/Code/malformedAnswer``.
 struct AnswerPayload {
     let bytes: [UInt8]
 
@@ -23,7 +23,7 @@ struct AnswerPayload {
     }
 
     private static func malformed(_ offset: Int) -> DeviceMapperError {
-        DeviceMapperError(.malformedAnswer, detail: "the kernel's answer points outside itself, at byte \(offset)")
+        DeviceMapperError(.malformedAnswer, detail: "the kernel's answer does not hold together at byte \(offset)")
     }
 
     private static func alignedUp(_ offset: Int) -> Int { (offset + 7) & ~7 }
@@ -52,6 +52,7 @@ struct AnswerPayload {
             }
             entries.append(entry)
             if next == 0 { break }
+            guard next > 12 + name.count else { throw Self.malformed(offset) }
             offset += next
         }
         return entries
@@ -66,9 +67,10 @@ struct AnswerPayload {
             let version = InterfaceVersion(
                 major: try number(UInt32.self, at: offset + 4), minor: try number(UInt32.self, at: offset + 8),
                 patch: try number(UInt32.self, at: offset + 12))
-            versions.append(
-                TargetVersion(name: String(decoding: try text(at: offset + 16), as: UTF8.self), version: version))
+            let name = try text(at: offset + 16)
+            versions.append(TargetVersion(name: String(decoding: name, as: UTF8.self), version: version))
             if next == 0 { break }
+            guard next > 16 + name.count else { throw Self.malformed(offset) }
             offset += next
         }
         return versions
@@ -99,7 +101,7 @@ struct AnswerPayload {
                     text: String(decoding: try text(at: offset + 40), as: UTF8.self)))
             if index + 1 == count { break }
             let next = Int(try number(UInt32.self, at: offset + 20))
-            guard next > offset else { throw Self.malformed(next) }
+            guard next > offset + 40 else { throw Self.malformed(next) }
             offset = next
         }
         return lines

@@ -30,7 +30,8 @@ extension Control {
 
     /// Gives an active device another table without interrupting what uses it.
     ///
-    /// A new table that cannot be made active leaves the device as it was: with its old table, and running.
+    /// The new table is loaded before anything is suspended. One that cannot be made active leaves the device running:
+    /// with its old table, or with the new one where that has had its effect and the old one is not accepted any more.
     ///
     /// - Parameters:
     ///   - device: The device.
@@ -41,14 +42,25 @@ extension Control {
         of device: DeviceReference, with table: MappingTable, options: SuspendOptions
     ) throws(DeviceMapperError) {
         let previous = try self.table(of: device)
-        try loadTable(table, into: device)
         do {
+            try loadTable(table, into: device)
             try resumeDevice(device, options: options)
         } catch {
             // The kernel suspends before it exchanges the tables and stays suspended when the new one fails.
-            _ = try? loadTable(previous, into: device)
-            _ = try? resumeDevice(device, options: options)
+            for candidate in [previous, table] where !isRunning(device) {
+                _ = try? loadTable(candidate, into: device)
+                _ = try? resumeDevice(device, options: options)
+            }
             throw error
         }
+    }
+
+    /// Whether a device is active and not suspended; a table that waits for its next resume is dropped then.
+    ///
+    /// Where the kernel does not say, it is taken for suspended: one resume too many does no harm.
+    private func isRunning(_ device: DeviceReference) -> Bool {
+        guard let information = try? information(on: device), !information.isSuspended else { return false }
+        if information.hasInactiveTable { _ = try? clearTable(of: device) }
+        return true
     }
 }

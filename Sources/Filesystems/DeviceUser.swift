@@ -22,38 +22,57 @@ public enum DeviceUser: Hashable, Sendable {
     /// What ends while it is looked for is left out.
     public static func users(of device: DeviceNumber) -> [DeviceUser] {
         var users: [DeviceUser] = []
-        var namespaces: Set<UInt64> = []
+        // By the number of the mount namespace.
+        var tables: [UInt64: [MountTable.Entry]] = [:]
         for process in processes() {
             let directory = FilePath("/proc").appending("\(process)")
+            guard let namespace = (try? Stat(directory.appending("ns/mnt"))).map({ UInt64($0.inode.rawValue) }) else {
+                continue
+            }
             let name = (try? PseudoFile.readLine(directory.appending("comm"))) ?? "?"
-            if let path = openFile(of: directory, on: device) {
+            var mountPoints: [FilePath] = []
+            if tables[namespace] == nil {
+                let mounts = (try? MountTable(reading: directory.appending("mountinfo")))?.entries ?? []
+                tables[namespace] = mounts.contains { remoteTypes.contains($0.type) } ? mounts : []
+                mountPoints = mounts.filter { $0.device == device }.map(\.mountPoint)
+            }
+            if let path = openFile(of: directory, on: device, mounts: tables[namespace] ?? []) {
                 users.append(.process(process, name: name, path: path))
             }
-            guard let namespace = try? Stat(directory.appending("ns/mnt")).inode.rawValue,
-                namespaces.insert(UInt64(namespace)).inserted,
-                let mounts = try? MountTable(reading: directory.appending("mountinfo"))
-            else { continue }
-            for entry in mounts.entries where entry.device == device {
-                users.append(.mount(process, name: name, mountPoint: entry.mountPoint.string))
-            }
+            users += mountPoints.map { .mount(process, name: name, mountPoint: $0.string) }
         }
         return users + ((try? DeviceHolder.holders(of: device)) ?? []).map(DeviceUser.holder)
     }
+
+    /// File systems of other machines, which may be out of reach: whoever asks for a file there can wait for ever.
+    private static let remoteTypes: Set<String> = [
+        "nfs", "nfs4", "cifs", "smb3", "ceph", "afs", "9p", "fuse.sshfs", "fuse.glusterfs",
+    ]
 
     private static func processes() -> [Int] {
         ((try? DirectoryListing.names(in: "/proc")) ?? []).compactMap { Int($0.string) }.sorted()
     }
 
     /// The working directory, root, program or open file of a process that lies on the device, or that is the device.
-    private static func openFile(of directory: FilePath, on device: DeviceNumber) -> String? {
+    private static func openFile(
+        of directory: FilePath, on device: DeviceNumber, mounts: [MountTable.Entry]
+    ) -> String? {
         let descriptors = ((try? DirectoryListing.names(in: directory.appending("fd"))) ?? [])
             .map { directory.appending("fd").appending($0) }
         for link in ["cwd", "root", "exe"].map({ directory.appending($0) }) + descriptors {
+            if !mounts.isEmpty, isRemote(FilePath(target(of: link)), mounts) { continue }
             guard let status = try? Stat(link) else { continue }
             let isDevice = status.type == .blockSpecial && DeviceNumber(status.specialDeviceID) == device
             if isDevice || DeviceNumber(status.deviceID) == device { return target(of: link) }
         }
         return nil
+    }
+
+    /// Whether a path lies on a file system of another machine.
+    private static func isRemote(_ path: FilePath, _ mounts: [MountTable.Entry]) -> Bool {
+        let covering = mounts.filter { path.starts(with: $0.mountPoint) }
+            .max { $0.mountPoint.components.count < $1.mountPoint.components.count }
+        return covering.map { remoteTypes.contains($0.type) } ?? false
     }
 
     private static func target(of link: FilePath) -> String {

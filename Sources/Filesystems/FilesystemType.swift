@@ -31,6 +31,8 @@ public struct Superblock: Hashable, Sendable {
     public let type: FilesystemType
     /// Its UUID, in the form of blkid.
     public let uuid: String
+    /// How many bytes of the device it needs.
+    public let size: UInt64
 
     /// Reads the superblock on a device.
     ///
@@ -41,9 +43,9 @@ public struct Superblock: Hashable, Sendable {
     }
 
     /// Reads the superblock of anything that has a size and can be read from an offset.
-    static func probe(
-        size: UInt64, read: (_ offset: UInt64, _ count: Int) throws(BlockDeviceError) -> [UInt8]
-    ) throws(BlockDeviceError) -> Superblock? {
+    public static func probe<Failure>(
+        size: UInt64, read: (_ offset: UInt64, _ count: Int) throws(Failure) -> [UInt8]
+    ) throws(Failure) -> Superblock? {
         for signature in Signature.all where size >= signature.offset + UInt64(signature.length) {
             let bytes = try read(signature.offset, signature.length)
             if let superblock = signature.read(bytes) { return superblock }
@@ -79,7 +81,25 @@ public struct Superblock: Hashable, Sendable {
                 if [4, 6, 8, 10].contains(index) { text += "-" }
                 text += (byte < 16 ? "0" : "") + String(byte, radix: 16)
             }
-            return Superblock(type: type, uuid: text)
+            return Superblock(type: type, uuid: text, size: size(bytes[...]))
+        }
+
+        /// How many bytes the file system has; not believed to be sensible.
+        private func size(_ bytes: ArraySlice<UInt8>) -> UInt64 {
+            func number(_ offset: Int, _ width: Int) -> UInt64 {
+                bytes[offset..<offset + width].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+            }
+            switch type {
+            case .ext4:
+                let is64Bit = number(0x60, 4) & 0x80 != 0
+                let blocks = number(4, 4) | (is64Bit ? number(0x150, 4) << 32 : 0)
+                // The size of a block is 1024 bytes, shifted.
+                return blocks.multipliedReportingOverflow(by: 1024 << min(number(0x18, 4), 6)).partialValue
+            case .xfs:
+                return number(4, 4).byteSwapped >> 32 &* number(8, 8).byteSwapped
+            case .btrfs:
+                return number(0x70, 8)
+            }
         }
     }
 }

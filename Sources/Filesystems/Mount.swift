@@ -1,3 +1,4 @@
+public import DeviceMapper
 internal import Glibc
 public import SystemPackage
 
@@ -21,16 +22,21 @@ public enum Mount {
             unsafe mountPoint.withPlatformString { unsafe Glibc.mount(device, $0, type, flags, data) }
         }
         guard result == 0 else {
-            let error = Errno(rawValue: errno)
-            let advice: String? =
-                switch error {
-                case .operationNotSupportedByDevice:
-                    "the kernel has no \(type); load its module with “modprobe \(type)”"
-                case .invalidArgument, .badAddress: "the kernel log (dmesg) says why"
-                default: nil
-                }
-            throw FilesystemError("mount \(device) at", mountPoint, errno: error, detail: advice)
+            throw failure("mount \(device) at", mountPoint, Errno(rawValue: errno), type: type)
         }
+    }
+
+    /// An error with advice.
+    static func failure(
+        _ operation: String, _ path: FilePath, _ errno: Errno, type: String, detail: String? = nil
+    ) -> FilesystemError {
+        let advice: String? =
+            switch errno {
+            case .operationNotSupportedByDevice: "the kernel has no \(type); load its module with “modprobe \(type)”"
+            case .invalidArgument, .badAddress: "the kernel log (dmesg) says why"
+            default: nil
+            }
+        return FilesystemError(operation, path, errno: errno, detail: detail ?? advice)
     }
 
     /// Unmounts what is mounted at a directory.
@@ -49,8 +55,30 @@ public enum Mount {
     }
 }
 
+extension Mount {
+    /// Whether the file system on a device is what is mounted at a directory.
+    ///
+    /// The corresponding C function is `lstat`, which costs the same however much else is mounted. It is for file
+    /// systems whose files have the number of their block device, as those of ext4 and XFS have.
+    ///
+    /// - Parameters:
+    ///   - device: The device.
+    ///   - mountPoint: A directory of another file system, or a path where nothing is.
+    /// - Throws: ``FilesystemError`` when that cannot be told.
+    public static func isMounted(_ device: DeviceNumber, at mountPoint: FilePath) throws(FilesystemError) -> Bool {
+        do {
+            let status = try Stat(mountPoint, followTargetSymlink: false)
+            return status.type == .directory && DeviceNumber(status.deviceID) == device
+        } catch {
+            if error == .noSuchFileOrDirectory { return false }
+            // An XFS that has shut itself down tells nothing about its files.
+            return try MountTable.current().entries.contains { $0.device == device && $0.mountPoint == mountPoint }
+        }
+    }
+}
+
 /// Mount options as text, divided into what every file system has and what the file system itself reads.
-enum MountOptions {
+public enum MountOptions {
     private static let flags: [String: (set: UInt, clear: UInt)] = [
         "defaults": (0, 0), "ro": (UInt(MS_RDONLY), 0), "rw": (0, UInt(MS_RDONLY)),
         "nosuid": (UInt(MS_NOSUID), 0), "suid": (0, UInt(MS_NOSUID)),
@@ -67,7 +95,7 @@ enum MountOptions {
     static func split(_ options: [String]) -> (flags: UInt, data: String) {
         var result: UInt = 0
         var data: [Substring] = []
-        for option in options.flatMap({ $0.split(separator: ",") }) {
+        for option in options.flatMap(words) {
             if let flag = flags[String(option)] {
                 result = result & ~flag.clear | flag.set
             } else {
@@ -75,5 +103,14 @@ enum MountOptions {
             }
         }
         return (result, data.joined(separator: ","))
+    }
+
+    /// Divides at commas, but not within quotation marks, as of an SELinux label.
+    public static func words(_ options: String) -> [Substring] {
+        var isQuoted = false
+        return options.split { character in
+            if character == "\"" { isQuoted.toggle() }
+            return character == "," && !isQuoted
+        }
     }
 }

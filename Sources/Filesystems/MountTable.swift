@@ -14,6 +14,8 @@ public struct MountTable: Hashable, Sendable {
         public let mountPoint: FilePath
         /// The options of the mount.
         public let options: String
+        /// The options of the file system, which all of its mounts share.
+        public let filesystemOptions: String
         /// The name of the file system's type.
         public let type: String
         /// What was mounted, mostly the path of a device.
@@ -52,6 +54,7 @@ public struct MountTable: Hashable, Sendable {
         return Entry(
             device: device, root: text(fields[3]), mountPoint: path(fields[4]),
             options: String(decoding: fields[5], as: UTF8.self),
+            filesystemOptions: fields.count > hyphen + 3 ? String(decoding: fields[hyphen + 3], as: UTF8.self) : "",
             type: String(decoding: fields[hyphen + 1], as: UTF8.self), source: text(fields[hyphen + 2]))
     }
 

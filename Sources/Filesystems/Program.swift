@@ -52,10 +52,18 @@ enum Program {
         unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         unsafe posix_spawn_file_actions_adddup2(&actions, output.rawValue, 1)
         unsafe posix_spawn_file_actions_adddup2(&actions, output.rawValue, 2)
+        // Who calls from a thread that blocks signals must not leave a program that cannot be interrupted.
+        var attributes = posix_spawnattr_t()
+        unsafe posix_spawnattr_init(&attributes)
+        defer { unsafe posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        unsafe sigemptyset(&none)
+        unsafe posix_spawnattr_setsigmask(&attributes, &none)
+        unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var words = unsafe ([program.string] + arguments).map { unsafe strdup($0) } + [nil]
         defer { unsafe words.forEach { unsafe free($0) } }
         var process: pid_t = 0
-        let result = unsafe posix_spawn(&process, program.string, &actions, nil, &words, environ)
+        let result = unsafe posix_spawn(&process, program.string, &actions, &attributes, &words, environ)
         guard result == 0 else { throw Errno(rawValue: result) }
         return process
     }

@@ -35,14 +35,17 @@ public struct Change: Hashable, Sendable {
 }
 
 extension Change: CustomStringConvertible {
-    /// The change as `docker diff` prints it: `A /etc/motd`.
-    public var description: String {
+    /// The bytes of the change as `docker diff` prints it: `A /etc/motd`; a path need not be text.
+    public var line: [UInt8] {
         let letter =
             switch kind {
-            case .modified: "C"
-            case .added: "A"
-            case .deleted: "D"
+            case .modified: UInt8(ascii: "C")
+            case .added: UInt8(ascii: "A")
+            case .deleted: UInt8(ascii: "D")
             }
-        return "\(letter) \(path)"
+        return [letter, UInt8(ascii: " "), UInt8(ascii: "/")] + relativePath
     }
+
+    /// The change as `docker diff` prints it, with what is no text replaced.
+    public var description: String { String(decoding: line, as: UTF8.self) }
 }

@@ -6,19 +6,29 @@ public import SystemPackage
 /// removed only the top is listed. What is mounted on a directory of either tree is not looked into.
 public struct ChangeSet: Sendable {
     private let tree: ChangeTree
-    private let order: [Int]
+    private let order: [Int32]
+
+    /// Makes a set without changes.
+    public init() {
+        tree = ChangeTree()
+        order = []
+    }
 
     /// Compares two trees; nothing in them is opened but directories.
     ///
     /// - Parameters:
     ///   - upper: The root directory of the layer.
     ///   - lower: The root directory of its parent; without it, all of the layer was added.
+    ///   - isUnchanged: Whether the inode of a number is certainly the same in both trees, with its times, its owners, its
+    ///     extended attributes and its contents, given that both have it. Of such a file nothing more is asked.
     ///   - cancellation: Asked before each entry.
     /// - Throws: ``LayerArchiveError/Code/file`` when a directory cannot be read.
     public init(
-        of upper: FileDescriptor, against lower: FileDescriptor?, cancellation: Cancellation = .never
+        of upper: FileDescriptor, against lower: FileDescriptor?,
+        isUnchanged: @escaping (_ inode: UInt64) -> Bool = { _ in false }, cancellation: Cancellation = .never
     ) throws(LayerArchiveError) {
-        var comparison = try TreeComparison(of: upper, against: lower, cancellation: cancellation)
+        var comparison = try TreeComparison(
+            of: upper, against: lower, isUnchanged: isUnchanged, cancellation: cancellation)
         while try comparison.advance() {}
         tree = comparison.changes
         order = tree.sortedPositions()
@@ -52,5 +62,5 @@ extension ChangeSet: RandomAccessCollection {
     public var endIndex: Int { order.endIndex }
 
     /// The change at a position.
-    public subscript(position: Int) -> Change { tree[order[position]] }
+    public subscript(position: Int) -> Change { tree[Int(order[position])] }
 }

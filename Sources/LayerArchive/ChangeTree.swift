@@ -2,15 +2,17 @@ internal import SystemPackage
 
 /// The changes of a layer, each with the directory that it is in, which is in the tree itself or the root.
 ///
-/// A layer may have millions of files. So that they fit into memory, a path is kept as its last part.
+/// A layer may have millions of files. So that they fit into memory, a path is kept as its last part, and a change takes 16
+/// bytes and that.
 struct ChangeTree: Sendable {
     private struct Node {
-        let parent: Int
-        let rank: Int
-        let nameStart: Int
-        let nameLength: UInt16
-        let kind: Change.Kind
-        let type: FileType
+        let parent: Int32
+        let rank: UInt32
+        let nameStart: UInt32
+        let nameLength: UInt8
+        let kind: UInt8
+        /// The upper half of the file's mode.
+        let type: UInt16
     }
 
     /// The parent of what is in the root.
@@ -23,20 +25,24 @@ struct ChangeTree: Sendable {
     ///
     /// - Parameter rank: Where the path comes in the order of all of them.
     /// - Returns: What to give as the parent of changes within it.
+    /// - Throws: ``LayerArchiveError/Code/unsupported`` when there are more than any file system has.
     mutating func append(
         _ kind: Change.Kind, _ type: FileType, _ name: FileName, parent: Int, rank: Int
-    ) -> Int {
-        let node = Node(
-            parent: parent, rank: rank, nameStart: names.count, nameLength: UInt16(name.bytes.count), kind: kind,
-            type: type)
-        nodes.append(node)
+    ) throws(LayerArchiveError) -> Int {
+        guard let parent = Int32(exactly: parent), let rank = UInt32(exactly: rank),
+            let nameStart = UInt32(exactly: names.count), let nameLength = UInt8(exactly: name.bytes.count)
+        else { throw LayerArchiveError(.unsupported, "there are more changes, or longer names, than can be listed") }
+        nodes.append(
+            Node(
+                parent: parent, rank: rank, nameStart: nameStart, nameLength: nameLength, kind: UInt8(kind.rawValue),
+                type: UInt16(truncatingIfNeeded: type.rawValue)))
         names += name.bytes
         return nodes.count - 1
     }
 
     /// The positions of the changes in the order of their ranks, which is almost the order in which they were added.
-    func sortedPositions() -> [Int] {
-        nodes.indices.sorted { nodes[$0].rank < nodes[$1].rank }
+    func sortedPositions() -> [Int32] {
+        (0..<Int32(nodes.count)).sorted { nodes[Int($0)].rank < nodes[Int($1)].rank }
     }
 
     /// The change at a position, with its whole path.
@@ -45,7 +51,7 @@ struct ChangeTree: Sendable {
         var ancestor = position
         while ancestor != Self.root {
             length += Int(nodes[ancestor].nameLength) + 1
-            ancestor = nodes[ancestor].parent
+            ancestor = Int(nodes[ancestor].parent)
         }
         // From its end to its beginning.
         var path = [UInt8](repeating: UInt8(ascii: "/"), count: length)
@@ -53,13 +59,15 @@ struct ChangeTree: Sendable {
         while ancestor != Self.root {
             let node = nodes[ancestor]
             length -= Int(node.nameLength)
-            for offset in 0..<Int(node.nameLength) { path[length + offset] = names[node.nameStart + offset] }
+            let start = Int(node.nameStart)
+            path.replaceSubrange(
+                length..<length + Int(node.nameLength), with: names[start..<start + Int(node.nameLength)])
             length -= 1
-            ancestor = node.parent
+            ancestor = Int(node.parent)
         }
         let node = nodes[position]
         return Change(
-            kind: node.kind, relativePath: path, nameLength: Int(node.nameLength), type: node.type,
-            directory: node.parent)
+            kind: Change.Kind(rawValue: Int(node.kind)) ?? .modified, relativePath: path,
+            nameLength: Int(node.nameLength), type: FileType(rawValue: UInt32(node.type)), directory: Int(node.parent))
     }
 }

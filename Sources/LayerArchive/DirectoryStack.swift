@@ -10,7 +10,8 @@ final class DirectoryStack {
 
     private struct Level {
         var descriptor: FileDescriptor?
-        let identity: FileStatus.Identity
+        /// Known when it was needed: before the directory is closed, for example.
+        var identity: FileStatus.Identity?
     }
     /// All levels from ``firstOpen`` on are open.
     private var levels: [Level] = []
@@ -33,8 +34,9 @@ final class DirectoryStack {
     var current: FileDescriptor { levels.last?.descriptor ?? FileDescriptor(rawValue: -1) }
     /// How many directories there are, with the first.
     var depth: Int { levels.count }
+
     /// The inode of the directory being visited.
-    var inode: UInt64 { levels.last?.identity.inode ?? 0 }
+    func inode() throws(Errno) -> UInt64 { try identity(at: levels.count - 1).inode }
 
     /// The entries of the current directory, in the order of their names.
     func entries() throws(Errno) -> [DirectoryEntry] {
@@ -47,6 +49,7 @@ final class DirectoryStack {
     func enter(_ name: FileName) throws(Errno) {
         try push(name, in: current)
         if levels.count - firstOpen > Self.mostOpen {
+            _ = try identity(at: firstOpen)
             if let descriptor = levels[firstOpen].descriptor { Glibc.close(descriptor.rawValue) }
             levels[firstOpen].descriptor = nil
             firstOpen += 1
@@ -66,15 +69,16 @@ final class DirectoryStack {
         guard try FileStatus(of: descriptor).identity == parent.identity else { throw .staleNFSFileHandle }
     }
 
+    private func identity(at level: Int) throws(Errno) -> FileStatus.Identity {
+        if let identity = levels[level].identity { return identity }
+        let descriptor = levels[level].descriptor ?? FileDescriptor(rawValue: -1)
+        let identity = try FileStatus(of: descriptor).identity
+        levels[level].identity = identity
+        return identity
+    }
+
     private func push(_ name: FileName, in parent: FileDescriptor) throws(Errno) {
-        let descriptor = try Self.open(name, in: parent)
-        do {
-            let identity = try FileStatus(of: descriptor).identity
-            levels.append(Level(descriptor: descriptor, identity: identity))
-        } catch {
-            Glibc.close(descriptor.rawValue)
-            throw error
-        }
+        levels.append(Level(descriptor: try Self.open(name, in: parent)))
     }
 
     private static func open(_ name: FileName, in parent: FileDescriptor) throws(Errno) -> FileDescriptor {

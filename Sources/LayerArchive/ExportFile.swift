@@ -88,7 +88,7 @@ final class ExportFile {
         var ranges: [Range<Int64>] = []
         var end: Int64 = 0
         while let range = try nextData(after: end) {
-            guard ranges.count < 1 << 16 else { return nil }
+            guard ranges.count < SparseMap.mostWrittenRanges else { return nil }
             // File systems have no smaller blocks; and GNU tar reads each range in whole ones.
             end = min(range.upperBound + (-range.upperBound & Int64(TarBlock.size - 1)), status.size)
             ranges.append(range.lowerBound..<end)

@@ -25,6 +25,8 @@ struct ExtractionRoot {
     private let descriptor: FileDescriptor
     /// The directory that was used last; mostly it is the next one, too.
     private var last: (path: [UInt8], directory: Directory)?
+    /// The inodes of directories that were made here; what is in them has not been there before.
+    private var newDirectories: Set<UInt64> = []
 
     init(_ descriptor: FileDescriptor) {
         self.descriptor = descriptor
@@ -62,10 +64,17 @@ struct ExtractionRoot {
                 unsafe mkdirat(above.descriptor.rawValue, name, 0o755)
             }
             if answer != 0, errno != EEXIST { throw Errno(rawValue: errno) }
+            if answer == 0 { noteNew(try FileStatus(of: FileName(part), in: above.descriptor).inode) }
             parent += (parent.isEmpty ? [] : [UInt8(ascii: "/")]) + part
         }
         return try directory(path)
     }
+
+    /// Says that the directory with an inode was made here.
+    mutating func noteNew(_ inode: UInt64) { newDirectories.insert(inode) }
+
+    /// Whether the directory with an inode was made here.
+    func isNew(_ inode: UInt64) -> Bool { newDirectories.contains(inode) }
 
     /// Removes the entry `name` of a directory, with all that is in it.
     mutating func remove(_ name: FileName, in directory: Directory) throws(Errno) {

@@ -5,17 +5,20 @@ public import SystemPackage
 ///
 /// The entries are sorted by the bytes of their paths; the same layer always gives the same bytes. A deletion becomes
 /// an empty file `.wh.NAME` with mode 0 and the time of the directory (Docker takes the time of the export). Another
-/// name of a file that came before becomes a hard link. Times are whole seconds. Sockets are left out.
+/// name of a file that came before becomes a hard link. Sockets are left out.
 ///
-/// By default nothing else is lost; Docker loses all extended attributes but the file capabilities.
+/// By default nothing else is lost; Docker loses all extended attributes but the file capabilities, and the fractions of
+/// the seconds of times.
 public struct LayerExport: Sendable {
-    /// Which extended attributes go into the archive.
+    /// How much of what is known about a file goes into the archive.
     public enum Attributes: Sendable {
-        /// All but `security.selinux`, which comes from the host's policy, and `security.evm`, which signs the inode.
+        /// Times to the nanosecond, and all extended attributes but `security.selinux`, which comes from the host's
+        /// policy, and `security.evm`, which signs the inode.
         ///
         /// A name that begins with `.wh.` is an error in this mode, since unpacking it would delete something.
         case all
-        /// What Docker exports: `security.capability` only, without the user namespace that it may be valid in.
+        /// What Docker exports: times in whole seconds, and of the extended attributes `security.capability` only,
+        /// without the user namespace that it may be valid in.
         ///
         /// Also as Docker does it, names that begin with `.wh.` are written as they are.
         case docker
@@ -40,7 +43,7 @@ public struct LayerExport: Sendable {
         public fileprivate(set) var sockets = 0
     }
 
-    /// Which extended attributes go into the archive.
+    /// How much of what is known about a file goes into the archive.
     public var attributes: Attributes
     /// What the holes of sparse files become.
     public var holes: Holes
@@ -144,7 +147,8 @@ public struct LayerExport: Sendable {
         var entry = TarEntry(path: change.relativePath, kind: kind, permissions: status.permissions)
         entry.userID = status.userID
         entry.groupID = status.groupID
-        entry.modificationTime = Timestamp(seconds: status.modificationTime.seconds)
+        entry.modificationTime = status.modificationTime
+        if attributes == .docker { entry.modificationTime.nanoseconds = 0 }
         entry.deviceMajor = status.deviceMajor
         entry.deviceMinor = status.deviceMinor
         if kind == .file { entry.size = status.size }

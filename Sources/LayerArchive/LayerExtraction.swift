@@ -27,20 +27,29 @@ public struct LayerExtraction: Sendable {
         self.cancellation = cancellation
     }
 
-    /// Unpacks the archive; then the input is read to its end.
+    /// Unpacks an archive; then its input is read to the end.
+    ///
+    /// - Parameters:
+    ///   - input: Where the archive comes from.
+    ///   - root: As of ``extract(_:into:)-(TarReader,_)``.
+    @discardableResult
+    public func extract(
+        _ input: any ArchiveInput, into root: FileDescriptor
+    ) throws(LayerArchiveError) -> Summary {
+        try extract(TarReader(input, cancellation: cancellation), into: root)
+    }
+
+    /// Unpacks the archive of a reader that is at its beginning; then its input is read to the end.
     ///
     /// What was unpacked is not written to disk for certain; that is for the caller to see to. After an error, part of
     /// the layer is there.
     ///
     /// - Parameters:
-    ///   - input: Where the archive comes from.
+    ///   - reader: The reader, with the same cancellation.
     ///   - root: The root directory of the layer.
     /// - Throws: ``LayerArchiveError`` with the name of the entry and its offset in the archive.
     @discardableResult
-    public func extract(
-        _ input: any ArchiveInput, into root: FileDescriptor
-    ) throws(LayerArchiveError) -> Summary {
-        let reader = TarReader(input, cancellation: cancellation)
+    public func extract(_ reader: TarReader, into root: FileDescriptor) throws(LayerArchiveError) -> Summary {
         var unpacking = Unpacking(into: root)
         do throws(LayerArchiveError) {
             while let entry = try reader.next() {

@@ -83,7 +83,12 @@ final class OpenDirectory {
                 if !name.elementsEqual([0x2e]), !name.elementsEqual([0x2e, 0x2e]) {
                     // The upper bits of the mode that stat(2) gives; 0 where they are not known.
                     let type = FileType(rawValue: UInt32(record[start + 18]) << 12)
-                    entries.append(DirectoryEntry(name: FileName(name), type: type.rawValue == 0 ? nil : type))
+                    let inode = record.prefix(8).enumerated().reduce(0) {
+                        $0 | UInt64($1.element) << UInt64(8 * $1.offset)
+                    }
+                    entries.append(
+                        DirectoryEntry(
+                            name: FileName(name), inode: inode, type: type.rawValue == 0 ? nil : type))
                 }
                 record = record.dropFirst(length)
             }

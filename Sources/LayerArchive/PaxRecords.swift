@@ -4,7 +4,15 @@ struct PaxRecords {
 
     static let attributePrefix = Array("SCHILY.xattr.".utf8)
 
+    /// The most records of a header that are read: an old form has two for each range of data of a file with holes.
+    private static let mostRecords = 1 << 17
+
     init() {}
+
+    /// Makes records of keywords and their values.
+    init(_ values: [[UInt8]: [UInt8]]) {
+        records = values.map { ($0.key, $0.value) }
+    }
 
     // MARK: Reading
 
@@ -24,6 +32,9 @@ struct PaxRecords {
             else {
                 throw LayerArchiveError(.malformed, "a record of the pax header is not KEYWORD=VALUE")
             }
+            guard records.count < Self.mostRecords else {
+                throw LayerArchiveError(.unsupported, "a pax header has more than \(Self.mostRecords) records")
+            }
             records.append((Array(record[..<equals]), Array(record[(equals + 1)...].dropLast())))
             rest = rest.dropFirst(Int(length))
         }
@@ -36,19 +47,11 @@ struct PaxRecords {
         return all
     }
 
-    /// The records that make sense for more than one file.
-    var global: PaxRecords {
-        var global = self
-        global.records.removeAll { record in
-            record.keyword.starts(with: "GNU.sparse.".utf8)
-                || ["path", "linkpath", "size"].contains { record.keyword.elementsEqual($0.utf8) }
-        }
-        return global
-    }
-
     /// The value of a keyword, `nil` where there is none or it is empty, which takes back an earlier one.
     func value(of keyword: String) -> [UInt8]? {
-        guard let value = records.last(where: { $0.keyword.elementsEqual(keyword.utf8) })?.value else { return nil }
+        let length = keyword.utf8.count
+        let record = records.last { $0.keyword.count == length && $0.keyword.elementsEqual(keyword.utf8) }
+        guard let value = record?.value else { return nil }
         return value.isEmpty ? nil : value
     }
 

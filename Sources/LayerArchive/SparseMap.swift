@@ -1,5 +1,10 @@
 /// Where the data of a file with holes is, in the forms in which archives say it.
 struct SparseMap {
+    /// The most ranges of data of a file that are read.
+    static let mostRanges = 1 << 18
+    /// The most that are written; a file with more is written with zeros for its holes.
+    static let mostWrittenRanges = 1 << 16
+
     /// Ascending and apart from each other, and within the size.
     let dataRanges: [Range<Int64>]
     /// How many bytes of data there are.
@@ -10,6 +15,7 @@ struct SparseMap {
         guard pairs.count.isMultiple(of: 2) else {
             throw LayerArchiveError(.malformed, "the map of the holes has an offset without a length")
         }
+        guard pairs.count / 2 <= Self.mostRanges + 1 else { throw Self.tooManyRanges }
         var ranges: [Range<Int64>] = []
         var stored: Int64 = 0
         for index in stride(from: 0, to: pairs.count, by: 2) {
@@ -25,6 +31,9 @@ struct SparseMap {
         dataRanges = ranges
         storedSize = stored
     }
+
+    static let tooManyRanges = LayerArchiveError(
+        .unsupported, "a file has more than \(mostRanges) ranges of data between its holes")
 
     /// Reads the entries of an old GNU header or one of its continuations: 12 bytes of offset, 12 of length.
     static func pairs(in block: TarBlock, at start: Int, count: Int) throws(LayerArchiveError) -> [Int64] {

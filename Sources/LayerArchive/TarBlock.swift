@@ -58,6 +58,16 @@ struct TarBlock {
         bytes = unsafe span.withUnsafeBufferPointer { unsafe Array($0) }
     }
 
+    /// The program that decompresses what begins with this block, if it is compressed.
+    var compressionProgram: String? {
+        let magics: [(bytes: [UInt8], program: String)] = [
+            ([0x1f, 0x8b], "gzip"), ([0x28, 0xb5, 0x2f, 0xfd], "zstd"), ([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0], "xz"),
+            (Array("BZh".utf8), "bzip2"),
+        ]
+        return magics.first { bytes.starts(with: $0.bytes) && bytes[Text.magic.lowerBound] != UInt8(ascii: "u") }?
+            .program
+    }
+
     var isZero: Bool { bytes.allSatisfy { $0 == 0 } }
 
     var type: UInt8 {
@@ -90,15 +100,19 @@ struct TarBlock {
     func number(_ range: Range<Int>, _ name: String) throws(LayerArchiveError) -> Int64 {
         let field = bytes[range]
         if let first = field.first, first & 0x80 != 0 { return try Self.binary(field, name) }
-        let isPadding = { (byte: UInt8) in byte == 0 || byte == UInt8(ascii: " ") }
-        let digits = field.drop(while: isPadding).prefix { !isPadding($0) }
-        var value: Int64 = 0
-        for digit in digits {
+        var (value, hasBegun): (Int64, Bool) = (0, false)
+        for position in range {
+            let digit = bytes[position]
+            if digit == 0 || digit == UInt8(ascii: " ") {
+                if hasBegun { break }
+                continue
+            }
             guard digit & ~7 == UInt8(ascii: "0") else {
                 throw LayerArchiveError(.malformed, "the \(name) is no octal number")
             }
             // Twelve digits of three bits at most.
             value = value << 3 | Int64(digit & 7)
+            hasBegun = true
         }
         return value
     }
@@ -120,16 +134,31 @@ struct TarBlock {
     /// Some old programs summed signed bytes.
     func hasValidChecksum() throws(LayerArchiveError) -> Bool {
         let stored = try number(.checksum)
-        return stored == sum { Int64($0) } || stored == sum { Int64(Int8(bitPattern: $0)) }
+        let sums = sums
+        return stored == sums.unsigned || stored == sums.signed
     }
 
-    private func sum(_ value: (UInt8) -> Int64) -> Int64 {
-        let field = Number.checksum.range
+    /// The sum of the bytes, each taken as a number from 0 to 255 and as one from -128 to 127.
+    private var sums: (unsigned: Int64, signed: Int64) {
+        var unsigned: Int64 = 0
+        var negative: Int64 = 0
+        unsafe bytes.withUnsafeBufferPointer { buffer in
+            guard let bytes = buffer.baseAddress else { return }
+            // Every byte of every header comes along here, in debug builds too.
+            var position = 0
+            while position < Self.size {
+                let byte = unsafe bytes[position]
+                unsigned &+= Int64(byte)
+                negative &+= Int64(byte >> 7)
+                position &+= 1
+            }
+        }
         // As many spaces as the field has bytes.
-        var sum = Int64(field.count) * 32
-        for byte in bytes[..<field.lowerBound] { sum &+= value(byte) }
-        for byte in bytes[field.upperBound...] { sum &+= value(byte) }
-        return sum
+        for byte in bytes[Number.checksum.range] {
+            unsigned += 32 - Int64(byte)
+            negative -= Int64(byte >> 7)
+        }
+        return (unsigned, unsigned - 256 * negative)
     }
 
     // MARK: Writing
@@ -158,6 +187,6 @@ struct TarBlock {
     /// Marks the block as a ustar header and puts in its checksum, which must come last.
     mutating func seal() {
         setText(Text.magic, "ustar\u{0}00".utf8)
-        setNumber(.checksum, sum { Int64($0) })
+        setNumber(.checksum, sums.unsigned)
     }
 }

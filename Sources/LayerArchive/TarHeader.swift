@@ -11,6 +11,9 @@ struct TarHeader {
         case beforeData
     }
 
+    /// The longest name or target of a link that is taken, far longer than what Linux takes in one piece.
+    private static let longestName = 1 << 16
+
     /// The pax records that hold for the entry.
     var records: PaxRecords
     /// A name from a GNU header of its own.
@@ -35,6 +38,9 @@ struct TarHeader {
     /// Makes the entry of a header block.
     mutating func entry(_ block: TarBlock) throws(LayerArchiveError) -> TarEntry {
         let path = try path(block)
+        guard path.count <= Self.longestName else {
+            throw LayerArchiveError(.unsupported, "a name has \(path.count) bytes, more than any file can have")
+        }
         name = path
         var entry = try TarEntry(path: path, kind: kind(block), permissions: UInt32(block.number(.mode) & 0o7777))
         entry.offset = offset
@@ -45,6 +51,9 @@ struct TarHeader {
         entry.modificationTime = try records.time("mtime") ?? Timestamp(seconds: seconds)
         if entry.kind == .hardLink || entry.kind == .symbolicLink {
             entry.linkTarget = try records.path("linkpath") ?? longLinkName ?? block.text(TarBlock.Text.linkName)
+            guard entry.linkTarget.count <= Self.longestName else {
+                throw LayerArchiveError(.unsupported, "the target of a link has \(entry.linkTarget.count) bytes")
+            }
         }
         if block.dialect != .v7, entry.kind == .characterDevice || entry.kind == .blockDevice {
             // What Linux has room for.

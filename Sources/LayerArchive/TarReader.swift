@@ -8,7 +8,7 @@ public final class TarReader {
     private var buffer: InputBuffer
     private let cancellation: Cancellation
     /// The pax records that hold for all entries that follow.
-    private var globalRecords = PaxRecords()
+    private var globalRecords = GlobalRecords()
     /// The entry that was returned last.
     private var entry: TarEntry?
     /// How many bytes of its contents, and of filling after them, are still in the input.
@@ -22,6 +22,11 @@ public final class TarReader {
         self.cancellation = cancellation
     }
 
+    /// Waits until the input has something to read, or has ended.
+    public func waitForInput() throws(LayerArchiveError) {
+        _ = try buffer.fill(1)
+    }
+
     /// Goes to the next entry, passing over what was not read of the last one's contents.
     ///
     /// - Returns: `nil` at the mark that ends the archive.
@@ -30,7 +35,7 @@ public final class TarReader {
     public func next() throws(LayerArchiveError) -> TarEntry? {
         guard !hasEnded else { return nil }
         try skipContents()
-        var header = TarHeader(globalRecords: globalRecords, offset: buffer.offset)
+        var header = TarHeader(globalRecords: globalRecords.records, offset: buffer.offset)
         entry = nil
         do {
             while entry == nil {
@@ -115,6 +120,10 @@ public final class TarReader {
 
     /// Takes a block of a header: when it is the last one of the entry, the entry is there.
     private func read(_ block: TarBlock, into header: inout TarHeader) throws(LayerArchiveError) {
+        if buffer.offset == Int64(TarBlock.size), let program = block.compressionProgram {
+            throw LayerArchiveError(
+                .malformed, "the archive is compressed; decompress it on the way, as with “\(program) -dc FILE | …”")
+        }
         guard try block.hasValidChecksum() else {
             throw LayerArchiveError(.malformed, "the checksum of a header is wrong")
         }
@@ -123,10 +132,10 @@ public final class TarReader {
         switch block.type {
         // Solaris has its own letter for the same.
         case UInt8(ascii: "x"), UInt8(ascii: "X"):
-            header.records = try globalRecords.overridden(by: PaxRecords(parsing: readPayload(size)))
+            header.records = try globalRecords.records.overridden(by: PaxRecords(parsing: readPayload(size)))
         case UInt8(ascii: "g"):
-            globalRecords = try globalRecords.overridden(by: PaxRecords(parsing: readPayload(size)).global)
-            header = TarHeader(globalRecords: globalRecords, offset: header.offset)
+            try globalRecords.merge(PaxRecords(parsing: readPayload(size)))
+            header = TarHeader(globalRecords: globalRecords.records, offset: header.offset)
         case UInt8(ascii: "L"):
             header.longName = try Array(readPayload(size).prefix { $0 != 0 })
         case UInt8(ascii: "K"):
@@ -155,9 +164,8 @@ public final class TarReader {
             var read: Int64 = 0
             while isContinued {
                 read += Int64(TarBlock.size)
-                guard read < Self.largestHeader else {
-                    throw LayerArchiveError(.unsupported, "the map of the holes is too large")
-                }
+                // Each has 21 ranges.
+                guard read <= Int64(SparseMap.mostRanges / 21 * TarBlock.size) else { throw SparseMap.tooManyRanges }
                 let continuation = try readBlock()
                 pairs += try SparseMap.pairs(in: continuation, at: 0, count: 21)
                 isContinued = continuation.bytes[504] != 0
@@ -203,8 +211,10 @@ public final class TarReader {
                 }
                 digits = []
                 numbers.append(number)
+                guard numbers.count == 1 else { continue }
                 // The first number says how many pairs follow.
-                if numbers.count == 1 { expected = min(number, Self.largestHeader) * 2 + 1 }
+                guard number <= Int64(SparseMap.mostRanges) + 1 else { throw SparseMap.tooManyRanges }
+                expected = number * 2 + 1
             }
         }
         return Array(numbers.dropFirst())

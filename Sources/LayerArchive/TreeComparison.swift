@@ -3,8 +3,8 @@ internal import SystemPackage
 /// One walk through two directory trees, side by side, that finds what differs.
 ///
 /// It goes through the paths in the order of their bytes, where `a-b` comes after `a`, but before `a/b`. Contents are
-/// never read. The status of a file is asked only where both trees have it, and its extended attributes only where the
-/// status leaves doubt.
+/// never read. The status of a file is asked only where both trees have it and its inode is not known to be unchanged, and
+/// its extended attributes only where the status leaves doubt.
 struct TreeComparison {
     /// A directory that is being visited, in one tree or in both, and how far.
     private struct Level {
@@ -23,6 +23,8 @@ struct TreeComparison {
     private struct Directory {
         let name: FileName
         let isInLower: Bool
+        /// Whether the directory has the same entries in both trees.
+        var isUnchanged = false
         let rank: Int
         let change: Int?
 
@@ -41,11 +43,14 @@ struct TreeComparison {
     private var levels: [Level] = []
     /// How many paths were visited.
     private var visited = 0
+    private let isUnchanged: (UInt64) -> Bool
     private let cancellation: Cancellation
 
     init(
-        of upper: FileDescriptor, against lower: FileDescriptor?, cancellation: Cancellation
+        of upper: FileDescriptor, against lower: FileDescriptor?, isUnchanged: @escaping (UInt64) -> Bool,
+        cancellation: Cancellation
     ) throws(LayerArchiveError) {
+        self.isUnchanged = isUnchanged
         self.cancellation = cancellation
         self.upper = try Self.open(upper)
         self.lower = try Self.open(lower ?? upper)
@@ -79,11 +84,15 @@ struct TreeComparison {
         } else if isInUpper, let entry {
             levels[current].upperEntries.removeFirst()
             if isInLower { levels[current].lowerEntries.removeFirst() }
-            try isInLower ? visitBoth(entry.name) : visitAdded(entry)
+            if let origin, isInLower {
+                try visitBoth(entry, origin)
+            } else {
+                try visitAdded(entry)
+            }
         } else if let origin {
             levels[current].lowerEntries.removeFirst()
             visited += 1
-            append(.deleted, origin.name, .regular)
+            try append(.deleted, origin.name, .regular)
         } else {
             try leave()
         }
@@ -96,20 +105,27 @@ struct TreeComparison {
         visited += 1
         var type = entry.type
         if type == nil { type = try status(of: entry.name, in: upper).type }
-        let change = append(.added, entry.name, type ?? .regular)
+        let change = try append(.added, entry.name, type ?? .regular)
         guard type == .directory else { return }
         wait(for: Directory(name: entry.name, isInLower: false, rank: visited, change: change))
     }
 
-    private mutating func visitBoth(_ name: FileName) throws(LayerArchiveError) {
+    private mutating func visitBoth(
+        _ entry: DirectoryEntry, _ originEntry: DirectoryEntry
+    ) throws(LayerArchiveError) {
         visited += 1
+        let name = entry.name
+        if entry.inode == originEntry.inode, let type = entry.type, type == originEntry.type, isUnchanged(entry.inode) {
+            guard type == .directory else { return }
+            return wait(for: Directory(name: name, isInLower: true, isUnchanged: true, rank: visited, change: nil))
+        }
         let status = try status(of: name, in: upper)
         let origin = try self.status(of: name, in: lower)
         var isModified = status.differs(from: origin)
         if !isModified, !status.isCertainlyUnchanged(since: origin) {
             isModified = try capabilityDiffers(name)
         }
-        let change = isModified ? append(.modified, name, status.type) : nil
+        let change = isModified ? try append(.modified, name, status.type) : nil
         // What was in a directory that is none any more goes with it, and is not listed.
         guard status.type == .directory else { return }
         wait(for: Directory(name: name, isInLower: origin.type == .directory, rank: visited, change: change))
@@ -126,17 +142,21 @@ struct TreeComparison {
 
     /// Lists the entry that was visited last, and the directories above it if they are not.
     @discardableResult
-    private mutating func append(_ kind: Change.Kind, _ name: FileName, _ type: FileType) -> Int {
+    private mutating func append(
+        _ kind: Change.Kind, _ name: FileName, _ type: FileType
+    ) throws(LayerArchiveError) -> Int {
         var parent = ChangeTree.root
         let listed = levels.lastIndex { $0.change != nil } ?? 0
         for index in levels.indices.dropFirst(listed) {
             let level = levels[index]
-            parent =
-                level.change
-                ?? changes.append(.modified, .directory, level.name, parent: parent, rank: level.rank)
+            if let change = level.change {
+                parent = change
+            } else {
+                parent = try changes.append(.modified, .directory, level.name, parent: parent, rank: level.rank)
+            }
             levels[index].change = parent
         }
-        return changes.append(kind, type, name, parent: parent, rank: visited)
+        return try changes.append(kind, type, name, parent: parent, rank: visited)
     }
 
     // MARK: Directories
@@ -163,7 +183,9 @@ struct TreeComparison {
     private mutating func list(_ directory: Directory) throws(LayerArchiveError) {
         do {
             let upperEntries = try upper.entries()
-            let lowerEntries = directory.isInLower ? try lower.entries() : []
+            // Whatever happens in a directory changes its inode.
+            let lowerEntries =
+                directory.isUnchanged ? upperEntries : directory.isInLower ? try lower.entries() : []
             levels.append(
                 Level(
                     name: directory.name, isInLower: directory.isInLower, rank: directory.rank,

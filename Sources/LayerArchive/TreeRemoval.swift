@@ -31,14 +31,14 @@ enum TreeRemoval {
         while let level = levels.last {
             if let next = level.rest.first {
                 levels[levels.count - 1].rest.removeFirst()
-                guard try isDirectory(next, in: stack, isKept: keeps(stack.inode, next.name)) else { continue }
+                guard try isDirectory(next, in: stack, isKept: keeps(stack.inode(), next.name)) else { continue }
                 try stack.enter(next.name)
                 levels.append((next.name, try stack.entries()[...]))
             } else {
                 levels.removeLast()
                 guard !levels.isEmpty else { return }
                 try stack.leave()
-                guard !keeps(stack.inode, level.name) else { continue }
+                guard try !keeps(stack.inode(), level.name) else { continue }
                 do {
                     try unlink(level.name, in: stack.current, AT_REMOVEDIR)
                 } catch .directoryNotEmpty {

@@ -3,28 +3,27 @@ internal import SystemPackage
 
 /// A layer being unpacked: what became of its entries so far.
 struct Unpacking {
-    /// An entry of a directory that came with the layer itself.
-    private struct Location: Hashable {
-        let directory: UInt64
-        let name: FileName
-    }
-
     /// A directory whose owner, permissions and times are set at last, since what happens in it changes its times, and
     /// may need other permissions.
     private struct PendingDirectory {
-        let path: EntryPath
-        let inode: UInt64
         let entry: TarEntry
         /// Whether it may have an access control list that is not in the archive.
         let inheritsAccessList: Bool
+        /// Where it comes among the others.
+        let rank: Int
     }
 
     private static let root = FileName(".".utf8)
+    /// The most bytes of extended attributes that are kept for directories.
+    private static let mostPendingBytes = 64 << 20
 
     private(set) var summary = LayerExtraction.Summary()
     private var tree: ExtractionRoot
-    private var unpacked: Set<Location> = []
-    private var pendingDirectories: [PendingDirectory] = []
+    /// The entries that came with the layer itself, in directories that did not; see ``location(_:_:)``.
+    private var unpacked: Set<Int> = []
+    /// By their inodes: an archive may have one as often as it likes, and the last time counts.
+    private var pendingDirectories: [UInt64: PendingDirectory] = [:]
+    private var pendingBytes = 0
     private var hasLinkDirectory = false
 
     init(into root: FileDescriptor) {
@@ -42,7 +41,7 @@ struct Unpacking {
             guard entry.kind == .directory else {
                 throw LayerArchiveError(.malformed, "the root of a layer can only be a directory")
             }
-            try deferDirectory(entry, Self.root, at: path, in: directory(path), isNew: false)
+            try deferDirectory(entry, Self.root, in: directory(path), isNew: false)
             return
         }
         if name.bytes.elementsEqual(Whiteout.opaque) {
@@ -63,17 +62,14 @@ struct Unpacking {
 
     /// Sets what was put off for the directories; those below come before those above.
     mutating func finishDirectories() throws(LayerArchiveError) {
-        var finished: Set<UInt64> = []
-        // Where an archive has a directory twice, the last entry counts.
-        for pending in pendingDirectories.reversed() where !finished.contains(pending.inode) {
-            let name = pending.path.name ?? Self.root
+        for (inode, pending) in pendingDirectories.sorted(by: { $0.value.rank > $1.value.rank }) {
+            let path = try EntryPath(pending.entry.path)
             do {
-                let directory = try tree.directory(pending.path.parent)
-                let file = UnpackedFile(name, in: directory)
+                let directory = try tree.directory(path.parent)
+                let file = UnpackedFile(path.name ?? Self.root, in: directory)
                 let status = try file.status()
                 // Another entry may have replaced it.
-                guard status.type == .directory, status.inode == pending.inode else { continue }
-                finished.insert(pending.inode)
+                guard status.type == .directory, status.inode == inode else { continue }
                 summary.refusedAttributes += try file.restore(
                     pending.entry, inheritsAccessList: pending.inheritsAccessList)
             } catch .noSuchFileOrDirectory, .notDirectory {
@@ -90,9 +86,10 @@ struct Unpacking {
 
     private mutating func clear(_ path: EntryPath) throws(LayerArchiveError) {
         let directory = try directory(path)
-        let unpacked = unpacked
         do {
-            try tree.clear(directory) { inode, name in unpacked.contains(Location(directory: inode, name: name)) }
+            try tree.clear(directory) { [unpacked, tree] inode, name in
+                tree.isNew(inode) || unpacked.contains(Self.location(inode, name))
+            }
         } catch {
             throw LayerArchiveError(.file, "cannot delete what the layers below have in the directory of", errno: error)
         }
@@ -158,7 +155,7 @@ struct Unpacking {
                 // Making it will tell why.
             }
             if isNew { try replacing(name, in: directory, file.makeDirectory) }
-            try deferDirectory(entry, name, at: path, in: directory, isNew: isNew)
+            try deferDirectory(entry, name, in: directory, isNew: isNew)
         case .file:
             let contents = try replacing(name, in: directory, file.makeContents)
             try contents.write(entry, from: reader)
@@ -169,7 +166,7 @@ struct Unpacking {
         case .characterDevice, .blockDevice, .fifo:
             try replacing(name, in: directory) { () throws(Errno) in try file.makeNode(entry) }
         }
-        unpacked.insert(Location(directory: directory.inode, name: name))
+        if !tree.isNew(directory.inode) { unpacked.insert(Self.location(directory.inode, name)) }
         // A hard link shares what its file has got.
         guard entry.kind != .directory, entry.kind != .hardLink else { return }
         do {
@@ -198,16 +195,38 @@ struct Unpacking {
     }
 
     private mutating func deferDirectory(
-        _ entry: TarEntry, _ name: FileName, at path: EntryPath, in directory: ExtractionRoot.Directory, isNew: Bool
+        _ entry: TarEntry, _ name: FileName, in directory: ExtractionRoot.Directory, isNew: Bool
     ) throws(LayerArchiveError) {
         do {
             let inode = try UnpackedFile(name, in: directory).status().inode
-            let inherits = isNew && directory.givesAccessList
-            pendingDirectories.append(
-                PendingDirectory(path: path, inode: inode, entry: entry, inheritsAccessList: inherits))
+            if isNew { tree.noteNew(inode) }
+            let pending = PendingDirectory(
+                entry: entry, inheritsAccessList: isNew && directory.givesAccessList, rank: summary.entries)
+            let replaced = pendingDirectories.updateValue(pending, forKey: inode)
+            pendingBytes += Self.bytes(of: entry.attributes) - Self.bytes(of: replaced?.entry.attributes ?? [])
         } catch {
             throw LayerArchiveError(.file, "cannot get the status of", errno: error)
         }
+        guard pendingBytes <= Self.mostPendingBytes else {
+            throw LayerArchiveError(
+                .unsupported,
+                "the directories of the archive have more than \(Self.mostPendingBytes >> 20) MiB of extended attributes"
+            )
+        }
+    }
+
+    private static func bytes(of attributes: [ExtendedAttribute]) -> Int {
+        attributes.reduce(0) { $0 + $1.name.count + $1.value.count }
+    }
+
+    /// What stands for an entry of a directory: a number of 64 bits, as archives can have many entries.
+    ///
+    /// Two entries have the same number as good as never, whoever made the archive, for it is another one in each process.
+    private static func location(_ directory: UInt64, _ name: FileName) -> Int {
+        var hasher = Hasher()
+        hasher.combine(directory)
+        hasher.combine(name)
+        return hasher.finalize()
     }
 
     private mutating func link(

@@ -1,10 +1,11 @@
 internal import BlockDevices
+internal import CShims
 internal import Glibc
 internal import SystemPackage
 
 /// The sparse files behind a pool on loop devices.
 enum BackingFile {
-    /// Makes a file of `size` bytes, or enlarges one that is shorter; a longer one stays as it is.
+    /// Makes a file of `size` bytes, or enlarges one that is shorter, durably; a longer one stays as it is.
     static func make(_ path: FilePath, size: UInt64) throws(LayerStoreError) {
         do {
             let file = try FileDescriptor.open(
@@ -34,6 +35,20 @@ enum BackingFile {
         }
     }
 
+    /// The size of a file in bytes, which must not be below what it was made with.
+    ///
+    /// - Throws: ``LayerStoreError/Code/backingStore`` when it cannot be found, or was cut short.
+    static func size(of path: FilePath, atLeast expectedSize: UInt64) throws(LayerStoreError) -> UInt64 {
+        let size = try size(of: path)
+        guard size >= expectedSize else {
+            throw LayerStoreError(
+                .backingStore,
+                "\(path) has \(size) bytes and was made with \(expectedSize); it was cut short. Restore it from a backup: "
+                    + "making it longer does not bring back what was in the missing part")
+        }
+        return size
+    }
+
     /// How many bytes the file system of a file has left.
     static func freeSpace(under path: FilePath) throws(LayerStoreError) -> UInt64 {
         var status = statvfs()
@@ -44,17 +59,19 @@ enum BackingFile {
         return UInt64(status.f_bfree) * UInt64(status.f_bsize)
     }
 
+    /// Gives the beginning of a file its place on the disk, as far as there is room.
+    ///
+    /// Nothing depends on it: a file system that cannot do this leaves the file as it is.
+    static func reserve(_ path: FilePath, length: UInt64) {
+        guard let file = try? FileDescriptor.open(path, .readWrite, options: .closeOnExec) else { return }
+        _ = try? file.closeAfter { dmshim_allocate(file.rawValue, Int64(clamping: length)) }
+    }
+
     /// Attaches a file to a loop device, if it is as long as it was made and nothing else stands on it.
     ///
     /// - Throws: ``LayerStoreError/Code/backingStore`` with what is wrong.
-    static func attach(_ path: FilePath, expectedSize: UInt64) throws -> LoopDevice {
-        let size = try size(of: path)
-        guard size >= expectedSize else {
-            throw LayerStoreError(
-                .backingStore,
-                "\(path) has \(size) bytes and was made with \(expectedSize); it was cut short. Restore it from a backup: "
-                    + "making it longer does not bring back what was in the missing part")
-        }
+    static func attach(_ path: FilePath, expectedSize: UInt64, isReadOnly: Bool) throws -> LoopDevice {
+        _ = try size(of: path, atLeast: expectedSize)
         for other in try LoopDevice.attached(to: path) {
             defer { other.close() }
             let holders = try DeviceHolder.holders(of: other.number).map(\.description)
@@ -65,6 +82,6 @@ enum BackingFile {
                         + "two pools on the same file destroy it")
             }
         }
-        return try LoopDevice.attach(path)
+        return try LoopDevice.attach(path, options: LoopDevice.AttachmentOptions(isReadOnly: isReadOnly))
     }
 }

@@ -1,35 +1,62 @@
-internal import FoundationEssentials
 public import SystemPackage
 
-/// The part of Docker's `daemon.json` that is about storage.
+/// A configuration file: the part of Docker's `daemon.json` that is about storage, and what a service of our own needs.
+///
+/// What is not known is left alone, for Docker has more in that file.
 public struct DaemonConfiguration: Hashable, Sendable {
     /// `storage-opts`, each of the form `key=value`.
     public let storageOptions: [String]
+    /// `root`: the root of the store, an absolute path.
+    public let root: FilePath?
+    /// `socket`: where the service listens, an absolute path.
+    public let socket: FilePath?
+    /// `metrics-socket`: where the service has its figures, an absolute path.
+    public let metricsSocket: FilePath?
 
     /// Reads a configuration file.
     ///
     /// - Throws: ``LayerStoreError/Code/invalidOption`` when the file cannot be read, or is no JSON, with the line and
-    ///   column, or when an entry has the wrong type.
+    ///   column, or when an entry has the wrong type or a path is not absolute.
     public init(reading path: FilePath) throws(LayerStoreError) {
         let directory = path.removingLastComponent()
         let name = path.lastComponent?.string ?? ""
         guard let content = try DurableDirectory(directory.isEmpty ? "." : directory).read(name) else {
             throw LayerStoreError(.invalidOption, "there is no file \(path)")
         }
+        let fields: Fields
         do {
-            storageOptions = try JSONDecoder().decode(Fields.self, from: Data(content)).storageOptions ?? []
+            fields = try StoreJSON.decode(Fields.self, content)
         } catch {
             throw LayerStoreError(
                 .invalidOption, "\(path) cannot be understood: \(LayerMetadata.explain(error, content))",
                 underlying: error)
         }
+        func absolute(_ key: Fields.CodingKeys, _ value: String?) throws(LayerStoreError) -> FilePath? {
+            guard let value else { return nil }
+            guard value.hasPrefix("/") else {
+                throw LayerStoreError(
+                    .invalidOption, "\(path) cannot be understood: “\(key.rawValue)” is “\(value)” and no absolute path"
+                )
+            }
+            return FilePath(value)
+        }
+        storageOptions = fields.storageOptions ?? []
+        root = try absolute(.root, fields.root)
+        socket = try absolute(.socket, fields.socket)
+        metricsSocket = try absolute(.metricsSocket, fields.metricsSocket)
     }
 
     private struct Fields: Decodable {
         let storageOptions: [String]?
+        let root: String?
+        let socket: String?
+        let metricsSocket: String?
 
         enum CodingKeys: String, CodingKey {
             case storageOptions = "storage-opts"
+            case root
+            case socket
+            case metricsSocket = "metrics-socket"
         }
     }
 }

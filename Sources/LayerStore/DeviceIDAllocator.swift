@@ -28,12 +28,13 @@ struct DeviceIDAllocator {
         var next: ThinDeviceID
         /// How many numbers from `next` on are reserved durably.
         var reserved: UInt32
-        /// How many layers are being made with a number of an older block, or removed; and how many are being made with
-        /// one of this block.
+        /// How many layers are being made with a number of an older block, and how many with one of this block.
         ///
         /// They stay above zero when a process died while it made one.
         var inFlightBefore: UInt32
         var inFlight: UInt32
+        /// How many removals wait for their end, or are at it.
+        var removals: UInt32
     }
 
     /// A number that a layer is being made with.
@@ -71,8 +72,10 @@ struct DeviceIDAllocator {
     }
 
     /// Says that the layer of `ticket` is registered, which has made a new reservation durable as well.
-    func finish(_ ticket: Ticket, _ holder: StoreLock.Holder) throws(LayerStoreError) {
-        try update(holder) { cursor throws(LayerStoreError) in
+    ///
+    /// - Parameter isLast: Whether the holder gives up all of its locks after that, so that this one need not be.
+    func finish(_ ticket: Ticket, _ holder: StoreLock.Holder, isLast: Bool = false) throws(LayerStoreError) {
+        try update(holder, isLast: isLast) { cursor throws(LayerStoreError) in
             Self.settle(ticket, &cursor)
             // Unless the numbers ran out first and the block was reserved by the one who needed it.
             guard let block = ticket.newReservation, block == Self.number(cursor.reserved, after: cursor.next) else {
@@ -101,23 +104,42 @@ struct DeviceIDAllocator {
         }
     }
 
-    /// Says that a removal begins which must be ended by ``leave(_:)``, or else by the recovery.
-    func enter(_ holder: StoreLock.Holder) throws(LayerStoreError) {
-        try update(holder) { cursor throws(LayerStoreError) in cursor.inFlightBefore += 1 }
+    // MARK: Removing one
+
+    /// Says that a removal begins which must be ended by ``endRemoval(_:)``.
+    func beginRemoval(_ holder: StoreLock.Holder) throws(LayerStoreError) {
+        try update(holder) { cursor throws(LayerStoreError) in cursor.removals += 1 }
     }
 
     /// Says that a removal has ended.
-    func leave(_ holder: StoreLock.Holder) throws(LayerStoreError) {
-        try update(holder) { cursor throws(LayerStoreError) in cursor.inFlightBefore -= min(cursor.inFlightBefore, 1) }
+    func endRemoval(_ holder: StoreLock.Holder) throws(LayerStoreError) {
+        try update(holder) { cursor throws(LayerStoreError) in cursor.removals -= min(cursor.removals, 1) }
+    }
+
+    /// How many removals have not ended.
+    func pendingRemovals(_ holder: StoreLock.Holder) throws(LayerStoreError) -> UInt32 {
+        try read(holder).removals
     }
 
     /// Whether something is under way, or was when a process died.
-    func hasUnfinished(_ holder: StoreLock.Holder) throws(LayerStoreError) -> Bool {
+    ///
+    /// - Parameter own: How much is under way that is known to be alive.
+    func hasUnfinished(_ holder: StoreLock.Holder, besides own: Int = 0) throws(LayerStoreError) -> Bool {
         let cursor = try read(holder)
-        return cursor.inFlight > 0 || cursor.inFlightBefore > 0
+        return Int(cursor.inFlight) + Int(cursor.inFlightBefore) > own
     }
 
     // MARK: Recovery
+
+    /// Says that something begins which the recovery must put right if this process does not.
+    func beginUnsafe(_ holder: StoreLock.Holder) throws(LayerStoreError) {
+        try update(holder) { cursor throws(LayerStoreError) in cursor.inFlightBefore += 1 }
+    }
+
+    /// Says that what ``beginUnsafe(_:)`` has begun is over.
+    func endUnsafe(_ holder: StoreLock.Holder) throws(LayerStoreError) {
+        try update(holder) { cursor throws(LayerStoreError) in cursor.inFlightBefore -= min(cursor.inFlightBefore, 1) }
+    }
 
     /// All numbers that are reserved.
     func reservedIDs(_ names: [String]) -> Set<ThinDeviceID> {
@@ -134,20 +156,37 @@ struct DeviceIDAllocator {
 
     /// Makes one new reservation behind `last`.
     ///
-    /// - Parameter keepingOthers: Whether the older ones are kept, because something of them may be left in the pool.
+    /// - Parameters:
+    ///   - last: The highest number that is in use.
+    ///   - keepingOthers: Whether the older ones are kept, because something of them may be left in the pool.
+    ///   - removals: How many removals wait for their end.
+    ///   - names: The files of the metadata directory.
     func reset(
-        after last: ThinDeviceID, keepingOthers: Bool, _ names: [String], _ holder: StoreLock.Holder
+        after last: ThinDeviceID, keepingOthers: Bool, removals: Int, _ names: [String], _ holder: StoreLock.Holder
     ) throws(LayerStoreError) {
         let first = last.next
-        try mark(first)
+        var reserved = Self.blockSize
+        do {
+            try mark(first)
+        } catch  where error.code == .notEnoughSpace {
+            // On a disk that is full no layer can be made, but there must be a way to remove some.
+            reserved = 0
+        }
         for name in keepingOthers ? [] : names {
             guard let old = Self.firstID(inReservation: name), old != first else { continue }
             try directory.remove(name)
         }
         try directory.synchronize()
         let cursor = Cursor(
-            oldest: first, block: first, next: first, reserved: Self.blockSize, inFlightBefore: 0, inFlight: 0)
+            oldest: first, block: first, next: first, reserved: reserved, inFlightBefore: 0, inFlight: 0,
+            removals: UInt32(clamping: removals))
         try write(cursor, holder)
+    }
+
+    /// Has the next one who can change the pool work it all out again, as if a process had died.
+    func invalidate(_ holder: StoreLock.Holder) throws(LayerStoreError) {
+        // In place: a file that was cut to nothing needs a block again, and the disk may be full.
+        try write(String(repeating: " ", count: Self.width), holder)
     }
 
     private static func firstID(inReservation name: String) -> ThinDeviceID? {
@@ -171,17 +210,17 @@ struct DeviceIDAllocator {
     // MARK: The cursor
 
     private func update<Result>(
-        _ holder: StoreLock.Holder, _ change: (inout Cursor) throws(LayerStoreError) -> Result
+        _ holder: StoreLock.Holder, isLast: Bool = false, _ change: (inout Cursor) throws(LayerStoreError) -> Result
     ) throws(LayerStoreError) -> Result {
         try holder.lock(.deviceIDs, exclusively: true)
-        defer { try? holder.unlock(.deviceIDs) }
+        defer { if !isLast { try? holder.unlock(.deviceIDs) } }
         var cursor = try read(holder)
         let result = try change(&cursor)
         try write(cursor, holder)
         return result
     }
 
-    private static let width = 80
+    private static let width = 96
 
     /// A part of the number that the kernel chose when it started: what the file says is true for one start only.
     private static let boot: UInt32 = {
@@ -200,30 +239,37 @@ struct DeviceIDAllocator {
         }
         let numbers = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace)
             .compactMap { UInt32($0) }
-        guard numbers.count == 7, numbers[6] == Self.boot, let oldest = ThinDeviceID(numbers[0]),
+        guard numbers.count == 8, numbers[7] == Self.boot, let oldest = ThinDeviceID(numbers[0]),
             let block = ThinDeviceID(numbers[1]), let next = ThinDeviceID(numbers[2]),
             numbers[3] <= 4 * Self.blockSize
         else {
             // Cut short, overwritten, or from before the machine was last started: as if a process had died, so that the recovery works it out again.
             let first = ThinDeviceID.maximum.next
             return Cursor(
-                oldest: first, block: first, next: first, reserved: 0, inFlightBefore: 0, inFlight: 1)
+                oldest: first, block: first, next: first, reserved: 0, inFlightBefore: 0, inFlight: 1, removals: 0)
         }
         return Cursor(
             oldest: oldest, block: block, next: next, reserved: numbers[3], inFlightBefore: numbers[4],
-            inFlight: numbers[5])
+            inFlight: numbers[5], removals: numbers[6])
     }
 
     private func write(_ cursor: Cursor, _ holder: StoreLock.Holder) throws(LayerStoreError) {
         var text = [cursor.oldest.value, cursor.block.value, cursor.next.value, cursor.reserved]
             .map(String.init).joined(separator: " ")
-        text += " \(cursor.inFlightBefore) \(cursor.inFlight) \(Self.boot)"
+        text += " \(cursor.inFlightBefore) \(cursor.inFlight) \(cursor.removals) \(Self.boot)"
         // Always the same length, so that nothing of an older text is left behind a shorter one.
         text += String(repeating: " ", count: max(0, Self.width - 1 - text.utf8.count)) + "\n"
+        try write(text, holder)
+    }
+
+    private func write(_ text: String, _ holder: StoreLock.Holder) throws(LayerStoreError) {
         do {
             _ = try holder.descriptor.writeAll(toAbsoluteOffset: 0, text.utf8)
         } catch {
-            throw LayerStoreError(.failed, "cannot write the lock file: \(error)", underlying: error)
+            let isFull = (error as? Errno) == .noSpace
+            let advice = isFull ? "; free space on the file system of the root and try again" : ""
+            throw LayerStoreError(
+                isFull ? .notEnoughSpace : .failed, "cannot write the lock file: \(error)\(advice)", underlying: error)
         }
     }
 }

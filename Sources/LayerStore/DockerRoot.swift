@@ -7,9 +7,14 @@ internal import ThinProvisioning
 enum DockerRoot {
     /// What a store in such a root is.
     ///
+    /// - Parameters:
+    ///   - directory: The root.
+    ///   - options: Where the pool is, if it is not on files in the root; Docker keeps that in its options only.
     /// - Returns: `nil` when the root is none of Docker's.
     /// - Throws: ``LayerStoreError/Code/damagedMetadata``, ``LayerStoreError/Code/backingStore``.
-    static func configuration(in directory: StoreDirectory) throws(LayerStoreError) -> StoreConfiguration? {
+    static func configuration(
+        in directory: StoreDirectory, _ options: StorageOptions
+    ) throws(LayerStoreError) -> StoreConfiguration? {
         guard let metadata = try? LayerMetadata(directory.metadata), let set = try metadata.deviceSet(),
             let base = try metadata.record(of: .base), base.isInitialized
         else { return nil }
@@ -19,33 +24,37 @@ enum DockerRoot {
                 "\(directory.metadata)/deviceset-metadata names the file system “\(set.baseDeviceFilesystem)”; "
                     + "only ext4 and xfs are known")
         }
-        let superblock = try superblock(of: directory.metadataFile)
         var configuration = StoreConfiguration(new: StorageOptions(), defaultFilesystem: filesystem)
         // The UUID of the base device's file system identifies the store as well as a number of ours would.
         configuration.storeID = set.baseDeviceUUID.filter { $0 != "-" }
-        configuration.blockSize = superblock.blockSize.bytes
         configuration.baseSize = base.size
-        configuration.pool = PoolSource(
-            dataFileSize: try BackingFile.size(of: directory.dataFile),
-            metadataFileSize: try BackingFile.size(of: directory.metadataFile))
+        if options.thinPoolDevice == nil, let directLVM = try DirectLVMOptions.kept(in: directory) {
+            configuration.blockSize = DirectLVMOptions.blockSize
+            configuration.pool = PoolSource(directLVM: directLVM)
+            return configuration
+        }
+        configuration.pool = PoolSource(options)
+        guard options.thinPoolDevice == nil else { return configuration }
+        let metadataPath = options.metadataDevice.map { FilePath($0) } ?? directory.metadataFile
+        configuration.blockSize = try superblock(of: metadataPath).blockSize.bytes
+        if options.dataDevice == nil {
+            configuration.pool.dataFileSize = try BackingFile.size(of: directory.dataFile)
+        }
+        if options.metadataDevice == nil {
+            configuration.pool.metadataFileSize = try BackingFile.size(of: directory.metadataFile)
+        }
         return configuration
     }
 
-    private static func superblock(of file: FilePath) throws(LayerStoreError) -> ThinPoolSuperblock {
+    static func superblock(of file: FilePath) throws(LayerStoreError) -> ThinPoolSuperblock {
         do {
-            let descriptor = try FileDescriptor.open(file, .readOnly, options: .closeOnExec)
-            return try descriptor.closeAfter {
-                var bytes = [UInt8](repeating: 0, count: ThinPoolSuperblock.size)
-                let count = try unsafe bytes.withUnsafeMutableBytes {
-                    unsafe try descriptor.read(fromAbsoluteOffset: 0, into: $0)
-                }
-                return try ThinPoolSuperblock(Array(bytes[..<count]))
-            }
+            return try ThinPoolMetadata(reading: ThinMetadataDevice(file)).superblock
         } catch {
             throw LayerStoreError(
                 .backingStore,
-                "cannot read the pool's metadata in \(file): \(error). If Docker kept its pool in LVM, name it at “init” "
-                    + "with --storage-opt dm.thinpooldev=…", underlying: error)
+                "cannot read the pool's metadata in \(file): \(error). If Docker kept its pool in LVM or on block devices, run "
+                    + "“dmlayer init” once with Docker's options, such as --storage-opt dm.thinpooldev=…",
+                underlying: error)
         }
     }
 }

@@ -1,7 +1,9 @@
-/// Finds where a text stops being JSON: the decoder of FoundationEssentials says that it is none, but not where.
+/// Finds where a text stops being JSON: the decoder of FoundationEssentials does not say where, and takes a comma behind the
+/// last element.
 struct JSONSyntax {
     private var rest: ArraySlice<UInt8>
-    private static let deepest = 512
+    /// Deeper than any file of ours or Docker's, and well below what the decoder bears.
+    private static let deepest = 128
 
     /// The line and column, counted from 1, of the first byte that no JSON text could have there.
     ///
@@ -15,6 +17,11 @@ struct JSONSyntax {
         let before = text[..<scanner.rest.startIndex]
         let lineStart = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
         return (before.count { $0 == UInt8(ascii: "\n") } + 1, before.count - lineStart + 1)
+    }
+
+    /// Where a text stops being JSON, in words; `nil` when it is JSON.
+    static func complaint(about text: [UInt8]) -> String? {
+        firstError(in: text).map { "it is no JSON at line \($0.line), column \($0.column)" }
     }
 
     private mutating func skipSpace() {

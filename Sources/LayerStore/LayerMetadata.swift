@@ -18,12 +18,20 @@ struct LayerMetadata: Sendable {
     ///
     /// - Throws: ``LayerStoreError/Code/damagedMetadata`` when the file cannot be understood.
     func record(of id: LayerID) throws(LayerStoreError) -> LayerRecord? {
-        try decode(LayerRecord.self, id.text)
+        try record(in: id.text)
+    }
+
+    private func record(in name: String) throws(LayerStoreError) -> LayerRecord? {
+        guard let content = try directory.read(name) else { return nil }
+        if let record = LayerRecord(usualText: content) { return record }
+        return try decode(LayerRecord.self, content, name)
     }
 
     /// Makes a layer known, durably.
     func save(_ record: LayerRecord, of id: LayerID) throws(LayerStoreError) {
-        try directory.write(id.text, try encode(record))
+        let text: [UInt8]
+        if let usual = record.usualText { text = usual } else { text = try encode(record) }
+        try directory.write(id.text, text)
     }
 
     /// Takes back a registration that failed half way.
@@ -41,7 +49,7 @@ struct LayerMetadata: Sendable {
         var records: [(name: String, record: Result<LayerRecord, LayerStoreError>)] = []
         for name in names.sorted() {
             do {
-                if let record = try decode(LayerRecord.self, name) { records.append((name, .success(record))) }
+                if let record = try record(in: name) { records.append((name, .success(record))) }
             } catch {
                 records.append((name, .failure(error)))
             }
@@ -80,17 +88,28 @@ struct LayerMetadata: Sendable {
     /// Forgets the number of a thin device that the pool does not have any more.
     ///
     /// This need not be durable: a removal that comes back after a crash finds nothing to delete.
-    func endRemoval(_ record: LayerRecord) throws(LayerStoreError) {
+    ///
+    /// - Returns: Whether it was known until now.
+    @discardableResult
+    func endRemoval(_ record: LayerRecord) throws(LayerStoreError) -> Bool {
         try directory.remove(Self.removalPrefix + record.deviceID.description)
     }
 
-    /// The records of layers whose removal has begun and not ended.
+    /// The records of layers whose removal has begun and not ended, in the order of their thin devices' numbers.
     func unfinishedRemovals() throws(LayerStoreError) -> [LayerRecord] {
         var records: [LayerRecord] = []
         for name in try directory.names() where name.hasPrefix(Self.removalPrefix) {
-            if let record = try? decode(LayerRecord.self, name) { records.append(record) }
+            let number = UInt32(name.dropFirst(Self.removalPrefix.count)).flatMap { ThinDeviceID($0) }
+            if let number, let record = try? unfinishedRemoval(of: number) { records.append(record) }
         }
-        return records
+        return records.sorted { $0.deviceID < $1.deviceID }
+    }
+
+    /// The record of a layer whose removal has begun and not ended, by the number of its thin device.
+    func unfinishedRemoval(of number: ThinDeviceID) throws(LayerStoreError) -> LayerRecord? {
+        let record = try record(in: Self.removalPrefix + number.description)
+        // A file that says something else than its name says nothing.
+        return record?.deviceID == number ? record : nil
     }
 
     // MARK: JSON
@@ -99,8 +118,14 @@ struct LayerMetadata: Sendable {
         _ type: Record.Type, _ name: String
     ) throws(LayerStoreError) -> Record? {
         guard let content = try directory.read(name) else { return nil }
+        return try decode(type, content, name)
+    }
+
+    private func decode<Record: Decodable>(
+        _ type: Record.Type, _ content: [UInt8], _ name: String
+    ) throws(LayerStoreError) -> Record {
         do {
-            return try JSONDecoder().decode(type, from: Data(content))
+            return try StoreJSON.decode(type, content)
         } catch {
             throw LayerStoreError(
                 .damagedMetadata,
@@ -124,15 +149,25 @@ struct LayerMetadata: Sendable {
         case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
             "“\(context.codingPath.map(\.stringValue).joined(separator: "."))” has a value of the wrong type"
         case DecodingError.dataCorrupted(let context):
-            JSONSyntax.firstError(in: content).map { "it is no JSON at line \($0.line), column \($0.column)" }
-                ?? context.debugDescription
+            JSONSyntax.complaint(about: content) ?? context.debugDescription
         default: "\(error)"
         }
     }
 }
 
-/// JSON as the store writes it: one line, keys in order.
+/// JSON as the store writes it: one line, keys in order; and as it reads it, whoever wrote it.
 enum StoreJSON {
+    /// Reads what must be JSON through and through.
+    ///
+    /// - Throws: `DecodingError`.
+    static func decode<Value: Decodable>(_ type: Value.Type, _ content: [UInt8]) throws -> Value {
+        // The decoder alone traps on lists in lists in lists, when it looks for the place to complain about (Swift 6.3.1).
+        if let complaint = JSONSyntax.complaint(about: content) {
+            throw DecodingError.dataCorrupted(.init(codingPath: [], debugDescription: complaint))
+        }
+        return try JSONDecoder().decode(type, from: Data(content))
+    }
+
     static func encode(_ value: some Encodable) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

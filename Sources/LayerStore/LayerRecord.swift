@@ -20,10 +20,12 @@ public struct LayerRecord: Hashable, Sendable {
     public var parent: String?
     /// When the layer was made, in seconds since 1970; `nil` in a file that Docker wrote.
     public var created: Int64?
+    /// What containerd knows the layer as; `nil` for a layer that was not made for it.
+    public var snapshot: SnapshotRecord?
 }
 
 extension LayerRecord: Codable {
-    private enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey {
         case deviceID = "device_id"
         case size
         case transactionID = "transaction_id"
@@ -31,6 +33,7 @@ extension LayerRecord: Codable {
         case isDeleted = "deleted"
         case parent
         case created
+        case snapshot
     }
 
     /// Reads a metadata file; Docker's fields must all be there.
@@ -48,6 +51,7 @@ extension LayerRecord: Codable {
         isDeleted = try fields.decodeIfPresent(Bool.self, forKey: .isDeleted) ?? false
         parent = try fields.decodeIfPresent(String.self, forKey: .parent)
         created = try fields.decodeIfPresent(Int64.self, forKey: .created)
+        snapshot = try fields.decodeIfPresent(SnapshotRecord.self, forKey: .snapshot)
     }
 
     /// Writes a metadata file.
@@ -60,12 +64,13 @@ extension LayerRecord: Codable {
         try fields.encode(isDeleted, forKey: .isDeleted)
         try fields.encodeIfPresent(parent, forKey: .parent)
         try fields.encodeIfPresent(created, forKey: .created)
+        try fields.encodeIfPresent(snapshot, forKey: .snapshot)
     }
 }
 
 /// Docker's `deviceset-metadata`: what concerns all devices.
 struct DeviceSetRecord: Hashable, Sendable, Codable {
-    /// A hint: the number that the next thin device may get.
+    /// A hint: behind which number the next free one may be found.
     var nextDeviceID: UInt32
     /// The UUID of the base device's file system, which tells whether the pool is the one that the metadata is about.
     var baseDeviceUUID: String

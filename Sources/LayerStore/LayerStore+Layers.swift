@@ -7,8 +7,8 @@ internal import ThinProvisioning
 extension LayerStore {
     /// Makes a layer as a snapshot of another.
     ///
-    /// The layer is on the disk when the call returns; that costs one commit of the pool and two synchronisations of
-    /// files. A parent that is mounted is frozen for the moment of the snapshot.
+    /// The layer is on the disk when the call returns; that costs one commit of the pool and one synchronisation,
+    /// or two where the root is not on ext4 or XFS. A parent that is mounted is frozen for the moment of the snapshot.
     ///
     /// - Parameters:
     ///   - id: The id of the new layer.
@@ -21,15 +21,24 @@ extension LayerStore {
     public func create(
         _ id: LayerID, parent: LayerID? = nil, size: UInt64? = nil
     ) throws(LayerStoreError) -> LayerRecord {
+        try create(id, parent: parent, size: size) { _, _ in }
+    }
+
+    /// Makes a layer as a snapshot of another.
+    ///
+    /// - Parameter complete: What belongs to the layer besides, and is done before it is registered. A device that this
+    ///   activates goes away if the layer cannot be registered.
+    func create(
+        _ id: LayerID, parent: LayerID?, size: UInt64?, _ complete: (inout LayerRecord, ThinPool) throws -> Void
+    ) throws(LayerStoreError) -> LayerRecord {
         try attempting("create layer \(id)") {
+            try requireWritable()
             let parent = parent ?? .base
             _ = try directory.deviceName(of: id)
-            return try withPool(layers: [parent, id]) { pool, holder in
+            // Many layers are made of one parent at the same time.
+            return try withPool(layers: [id], sharing: [parent]) { pool, holder in
                 let state = try stateWithFreeSpace(of: pool)
-                let origin = try existing(parent, as: "the parent layer")
-                guard try metadata.record(of: id) == nil else {
-                    throw LayerStoreError(.layerExists, "there is a layer \(id) already")
-                }
+                let (origin, active) = try origin(parent, of: id, pool.control, holder)
                 let size = size ?? origin.size
                 guard size >= origin.size else {
                     throw LayerStoreError(
@@ -37,18 +46,22 @@ extension LayerStore {
                         "\(ByteSize.decimal(size)) is smaller than its parent \(parent) with "
                             + ByteSize.decimal(origin.size))
                 }
-                let ticket = try snapshot(origin, parent, in: pool, holder)
+                let ticket = try snapshot(origin, active, in: pool, holder)
                 do {
-                    let record = LayerRecord(
+                    var record = LayerRecord(
                         deviceID: ticket.id, size: size, transactionID: state.transactionID, isInitialized: false,
                         isDeleted: false, parent: parent.text, created: Int64(time(nil)))
-                    if size > origin.size { try growNewLayer(id, record, in: pool) }
+                    if size > origin.size {
+                        try whileMounted(id, record, in: pool) { try growFilesystem(at: $0, to: size) }
+                    }
+                    try complete(&record, pool)
                     try metadata.save(record, of: id)
-                    try allocator.finish(ticket, holder)
+                    try finish(ticket, holder, isLast: true)
                     return record
                 } catch {
                     // A registration may have got as far as the file's name.
                     try metadata.forget(id)
+                    _ = try? pool.control.removeDevice(.uuid(try uuid(of: ticket.id)))
                     try discardDevice(of: ticket, in: pool, holder)
                     throw error
                 }
@@ -56,27 +69,10 @@ extension LayerStore {
         }
     }
 
-    /// Removes a layer and frees the blocks that no other layer shares; layers made from it stay what they are.
-    ///
-    /// Removing what does not exist succeeds. The removal costs one commit of the pool and one synchronisation.
-    ///
-    /// - Throws: ``LayerStoreError/Code/busy`` when the layer is in use, with who uses it.
-    public func remove(_ id: LayerID) throws(LayerStoreError) {
-        try attempting("remove layer \(id)") {
-            // Answered before the pool is touched: nothing needs to be active to find that there is nothing.
-            guard try metadata.record(of: id) != nil else { return }
-            try withPool(layers: [id]) { pool, holder in
-                guard let record = try metadata.record(of: id) else { return }
-                try deactivate(id)
-                try allocator.enter(holder)
-                try metadata.beginRemoval(of: id, record)
-                try deleteIfPresent(record.deviceID, in: pool)
-                try metadata.endRemoval(record)
-                // Not after a failure: the next one to be alone with the store ends the removal then.
-                try allocator.leave(holder)
-                _ = unsafe rmdir(directory.mountPoint(of: id).string)
-                mountCounts.withLock { $0[id] = nil }
-            }
+    /// Refuses the base device, which every layer begins as, where only a layer will do.
+    func requireLayer(_ id: LayerID) throws(LayerStoreError) {
+        guard id != .base else {
+            throw LayerStoreError(.invalidLayerID, "the base device is no layer; make a layer from it")
         }
     }
 
@@ -88,14 +84,37 @@ extension LayerStore {
         return record
     }
 
+    /// What a new layer is copied from, and its device if that is active; then nobody else may work on it any more.
+    private func origin(
+        _ parent: LayerID, of id: LayerID, _ control: Control, _ holder: StoreLock.Holder
+    ) throws -> (LayerRecord, DeviceInformation?) {
+        var isAlone = false
+        while true {
+            let origin = try existing(parent, as: "the parent layer")
+            guard try metadata.record(of: id) == nil else {
+                throw LayerStoreError(.layerExists, "there is a layer \(id) already")
+            }
+            let active = try control.informationIfPresent(on: .uuid(try uuid(of: origin.deviceID)))
+            if active == nil || isAlone { return (origin, active) }
+            // It has to be suspended, which only one can do at a time.
+            for layer in [parent, id] { try holder.unlock(.layer(layer)) }
+            try holder.lock([parent, id])
+            isAlone = true
+        }
+    }
+
     /// Makes a thin device as a copy of `origin`, with a number that was free.
     private func snapshot(
-        _ origin: LayerRecord, _ parent: LayerID, in pool: ThinPool, _ holder: StoreLock.Holder
+        _ origin: LayerRecord, _ active: DeviceInformation?, in pool: ThinPool, _ holder: StoreLock.Holder
     ) throws -> DeviceIDAllocator.Ticket {
-        let device = DeviceReference.uuid(try uuid(of: parent))
-        let isActive = try pool.control.informationIfPresent(on: device) != nil
+        let uuid = try uuid(of: origin.deviceID)
+        // Of a device that is read-only nothing is in flight. One that is about to go away must stay until the copy is made.
+        let isActive = try active.map { try !$0.isReadOnly && cancelRemoval(of: $0, pool.control) } ?? false
+        defer {
+            if isActive, active?.isRemovalDeferred == true { _ = try? removeWhenClosed(uuid, pool.control) }
+        }
         return try withFreshDeviceID(in: pool, holder) { id in
-            try pool.createSnapshot(id, of: origin.deviceID, active: isActive ? device : nil)
+            try pool.createSnapshot(id, of: origin.deviceID, active: isActive ? .uuid(uuid) : nil)
         }
     }
 
@@ -106,10 +125,13 @@ extension LayerStore {
         // Docker, or an earlier crash, may have left numbers in use that no layer has.
         for _ in 0...ThinDeviceID.maximum.value {
             let ticket = try allocator.take(holder)
+            // While it is counted it has its mark: the other way round, a mark of a process that died could pass for it.
+            numbersInFlight.withLock { _ = $0.insert(ticket.id) }
             do {
                 try create(ticket.id)
                 return ticket
             } catch let error as DeviceMapperError where error.code == .alreadyExists {
+                numbersInFlight.withLock { _ = $0.remove(ticket.id) }
                 try allocator.abandon(ticket, holder)
             } catch {
                 try discardDevice(of: ticket, in: pool, holder)
@@ -119,12 +141,19 @@ extension LayerStore {
         throw LayerStoreError(.failed, "the pool has no free device id left")
     }
 
+    /// Says that the layer of `ticket` is registered; see `DeviceIDAllocator.finish`.
+    func finish(_ ticket: DeviceIDAllocator.Ticket, _ holder: StoreLock.Holder, isLast: Bool = false) throws {
+        numbersInFlight.withLock { _ = $0.remove(ticket.id) }
+        try allocator.finish(ticket, holder, isLast: isLast)
+    }
+
     /// Deletes the thin device of a layer that could not be completed.
     ///
     /// Where that fails, the number stays in flight, and the next one to open the store alone deletes it.
     func discardDevice(
         of ticket: DeviceIDAllocator.Ticket, in pool: ThinPool, _ holder: StoreLock.Holder
     ) throws {
+        numbersInFlight.withLock { _ = $0.remove(ticket.id) }
         guard (try? deleteIfPresent(ticket.id, in: pool)) != nil else { return }
         try allocator.abandon(ticket, holder)
     }
@@ -143,11 +172,17 @@ extension LayerStore {
     func stateWithFreeSpace(of pool: ThinPool) throws -> ThinPoolState {
         guard case .available(let state) = try pool.status() else {
             throw LayerStoreError(
-                .failed, "the pool \(pool.name) has failed; its metadata must be checked and repaired")
+                .failed, "the pool \(pool.name) has failed; “dmlayer pool status” says what to do")
         }
         guard state.mode != .readOnly else {
-            let advice = state.needsCheck ? "; its metadata must be checked and repaired" : ""
-            throw LayerStoreError(.failed, "the pool \(pool.name) is read-only\(advice)")
+            throw LayerStoreError(
+                .failed, "the pool \(pool.name) is read-only; “dmlayer pool status” says why, and what to do")
+        }
+        // A parent that is in use is suspended, which never ends while its writes wait for space.
+        guard state.mode != .outOfDataSpace else {
+            throw LayerStoreError(
+                .notEnoughSpace,
+                "the pool \(pool.name) is full; remove layers, or enlarge it with “dmlayer pool resize”")
         }
         for (what, usage) in [("data", state.data), ("metadata", state.metadata)] {
             let minimum = usage.minimumFree(percent: configuration.minimumFreeSpacePercent)
@@ -159,6 +194,7 @@ extension LayerStore {
                         + "remove layers or enlarge the pool")
             }
         }
+        try requireDiskSpace(state)
         return state
     }
 }

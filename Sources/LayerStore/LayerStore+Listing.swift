@@ -58,7 +58,7 @@ extension LayerStore {
         try attempting("inspect layer \(id)") {
             let record = try existing(id)
             let control = try control()
-            let device = DeviceReference.uuid(try uuid(of: id))
+            let device = DeviceReference.uuid(try uuid(of: record.deviceID))
             let active = try control.informationIfPresent(on: device)
             let isMounted = try active.map { try self.isMounted($0.number, at: directory.mountPoint(of: id)) } ?? false
             var mapped: UInt64?

@@ -12,22 +12,27 @@ extension LayerStore {
     /// A layer that is mounted already is counted once more, and unmounted when ``unmount(_:)`` has been called as
     /// often. Nothing is committed in the pool.
     ///
+    /// - Parameters:
+    ///   - id: The layer.
+    ///   - label: The SELinux label of everything in it, for a layer that is not mounted yet.
     /// - Returns: The absolute path of the layer's content, the directory `rootfs` in its file system.
     /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or what the kernel says.
-    public func mount(_ id: LayerID) throws(LayerStoreError) -> FilePath {
+    public func mount(_ id: LayerID, label: String? = nil) throws(LayerStoreError) -> FilePath {
         try attempting("mount layer \(id)") {
-            try withPool(layers: [id]) { pool, _ in
+            try requireLayer(id)
+            return try withPool(layers: [id]) { pool, _ in
                 let record = try existing(id)
+                try requireNoService(for: record)
                 let mountPoint = directory.mountPoint(of: id)
                 let content = mountPoint.appending("rootfs")
-                let active = try pool.control.informationIfPresent(on: .uuid(try uuid(of: id)))
+                let active = try pool.control.informationIfPresent(on: .uuid(try uuid(of: record.deviceID)))
                 let wasMounted = try active.map { try isMounted($0.number, at: mountPoint) } ?? false
                 if !wasMounted {
-                    try mount(id, record, active, in: pool, at: mountPoint)
+                    try mount(id, record, active, label: label, in: pool, at: mountPoint)
                     do {
                         try prepareContent(content, of: id)
                     } catch {
-                        _ = try? deactivate(id)
+                        _ = try? deactivate(id, record.deviceID)
                         throw error
                     }
                 }
@@ -40,71 +45,132 @@ extension LayerStore {
 
     /// Unmounts a layer that was mounted as often as this has been called.
     ///
-    /// A layer that is not mounted is left as it is.
+    /// A layer that is not mounted is left as it is. One that is in use is detached from its mount point, where removals
+    /// are deferred, and can be mounted again.
     ///
-    /// - Throws: ``LayerStoreError/Code/noSuchLayer``; ``LayerStoreError/Code/busy`` with who uses the layer.
-    public func unmount(_ id: LayerID) throws(LayerStoreError) {
+    /// - Returns: Whether the layer has to wait for somebody who uses it.
+    /// - Throws: ``LayerStoreError/Code/noSuchLayer``; ``LayerStoreError/Code/busy`` with who uses the layer, where
+    ///   removals are not deferred.
+    @discardableResult
+    public func unmount(_ id: LayerID) throws(LayerStoreError) -> LayerRelease {
         try attempting("unmount layer \(id)") {
-            _ = try existing(id)
-            // Without its pool no layer is mounted.
-            guard try activePool() != nil else { return }
-            try withPool(layers: [id]) { _, _ in
+            let release = try withActivePool(layers: [id]) { _, _ -> LayerRelease in
+                let record = try existing(id)
+                try requireNoService(for: record)
                 let count = mountCounts.withLock { $0[id] ?? 1 }
                 if count > 1 {
                     mountCounts.withLock { $0[id] = count - 1 }
-                    return
+                    return .done
                 }
-                try deactivate(id)
+                let release = try deactivate(id, record.deviceID, isDeferred: configuration.defersRemoval)
                 mountCounts.withLock { $0[id] = nil }
+                return release
             }
+            if let release { return release }
+            // Without its pool no layer is mounted.
+            _ = try existing(id)
+            return .done
         }
     }
 
     /// Activates a layer if it is not active, and mounts it; what fails is undone.
     private func mount(
-        _ id: LayerID, _ record: LayerRecord, _ active: DeviceInformation?, in pool: ThinPool, at mountPoint: FilePath
+        _ id: LayerID, _ record: LayerRecord, _ active: DeviceInformation?, label: String?, in pool: ThinPool,
+        at mountPoint: FilePath
     ) throws {
         let device = try activated(id, record, active, in: pool)
         do {
             try StoreDirectory.makeDirectory(mountPoint, mode: 0o755)
             try Mount.mount(
                 DeviceNode.path(of: device.number), at: mountPoint, type: configuration.filesystem.rawValue,
-                options: mountOptions)
+                options: try mountOptions(label))
         } catch {
             _ = unsafe rmdir(mountPoint.string)
-            _ = try? pool.control.removeDevice(.uuid(try uuid(of: id)))
+            let isDeferred = active?.isRemovalDeferred ?? false
+            _ = try? pool.control.removeDevice(.uuid(try uuid(of: record.deviceID)), deferred: isDeferred)
+            throw error
+        }
+        do {
+            try limitRetries(of: device.number)
+        } catch {
+            _ = try? deactivate(id, record.deviceID)
             throw error
         }
     }
 
     /// Two devices of one XFS have the same UUID, which XFS refuses by default.
-    private var mountOptions: [String] {
-        (configuration.filesystem == .xfs ? ["nouuid"] : []) + configuration.mountOptions
+    ///
+    /// And where nothing may be written, a journal must not be replayed.
+    var identityOptions: [String] {
+        let identity = configuration.filesystem == .xfs ? ["nouuid"] : []
+        guard access == .readOnly else { return identity }
+        return identity + ["ro", configuration.filesystem == .xfs ? "norecovery" : "noload"]
+    }
+
+    func mountOptions(_ label: String?) throws(LayerStoreError) -> [String] {
+        let context = try label.map { label throws(LayerStoreError) in
+            guard !label.isEmpty, !label.contains(where: { "\"\n\\".contains($0) }) else {
+                throw LayerStoreError(.invalidOption, "“\(label)” is no SELinux label")
+            }
+            return "context=\"\(label)\""
+        }
+        return identityOptions + configuration.mountOptions + [context].compactMap(\.self)
+    }
+
+    /// Keeps XFS from retrying for ever when the pool is full, which would leave processes that cannot be killed.
+    ///
+    /// The corresponding file is `/sys/fs/xfs/<device>/error/metadata/ENOSPC/max_retries`.
+    private func limitRetries(of device: DeviceNumber) throws {
+        guard configuration.filesystem == .xfs, access == .readWrite else { return }
+        let file = FilePath("/sys/fs/xfs/dm-\(device.minor)/error/metadata/ENOSPC/max_retries")
+        do {
+            let descriptor = try FileDescriptor.open(file, .writeOnly, options: .closeOnExec)
+            _ = try descriptor.closeAfter { try descriptor.writeAll("\(configuration.xfsNoSpaceRetryLimit)".utf8) }
+        } catch {
+            // A kernel without the file, before 4.10, retries for ever; that is a failure for who wants it otherwise.
+            if (error as? Errno) == .noSuchFileOrDirectory, configuration.xfsNoSpaceRetries == nil { return }
+            throw LayerStoreError(
+                .failed,
+                "cannot write dm.xfs_nospace_max_retries=\(configuration.xfsNoSpaceRetryLimit) to \(file): \(error)",
+                underlying: error)
+        }
     }
 
     /// The device of a layer, made anew where a process died before it had a table.
-    private func activated(
+    func activated(
         _ id: LayerID, _ record: LayerRecord, _ active: DeviceInformation?, in pool: ThinPool
     ) throws -> DeviceInformation {
         if let active {
-            if active.hasActiveTable { return active }
-            try pool.control.removeDevice(.uuid(try uuid(of: id)))
+            if try active.hasActiveTable && !active.isReadOnly && cancelRemoval(of: active, pool.control) {
+                return active
+            }
+            if access == .readOnly, active.hasActiveTable { return active }
+            if active.isReadOnly, active.openCount > 0 {
+                // Somebody reads the layer without having it mounted at a place.
+                throw busy(id, DeviceUser.users(of: active.number).map(LayerUser.init))
+            }
+            if active.isReadOnly || !active.hasActiveTable {
+                _ = try failure(removing: uuid(of: record.deviceID), pool.control)
+            }
         }
-        return try activate(id, record, in: pool)
+        return try activate(id, record, in: pool, isReadOnly: access == .readOnly)
     }
 
-    func activate(_ id: LayerID, _ record: LayerRecord, in pool: ThinPool) throws -> DeviceInformation {
+    func activate(
+        _ id: LayerID, _ record: LayerRecord, in pool: ThinPool, isReadOnly: Bool = false
+    ) throws -> DeviceInformation {
         try pool.activate(
-            record.deviceID, name: try directory.deviceName(of: id), uuid: try uuid(of: id),
-            length: Sectors(wholeSectorsIn: record.size))
+            record.deviceID, name: try directory.deviceName(of: id), uuid: try uuid(of: record.deviceID),
+            length: Sectors(wholeSectorsIn: record.size), isReadOnly: isReadOnly)
     }
 
     /// Docker's layout: the content is in `rootfs`, and beside it a file `id` names the first layer that was mounted of
     /// all that descend from each other.
     ///
     /// Both are inherited, so that only children of the base device need them.
-    private func prepareContent(_ content: FilePath, of id: LayerID) throws {
-        try StoreDirectory.makeDirectory(content, mode: 0o755)
+    func prepareContent(_ content: FilePath, of id: LayerID) throws {
+        guard access == .readWrite else { return }
+        try StoreDirectory.makeDirectory(content, mode: 0o755, owner: configuration.owner)
         let file = content.removingLastComponent().appending("id")
         do {
             let descriptor = try FileDescriptor.open(
@@ -115,72 +181,21 @@ extension LayerStore {
         }
     }
 
-    /// Grows the file system of a layer that is larger than its parent and that nobody knows yet.
-    func growNewLayer(_ id: LayerID, _ record: LayerRecord, in pool: ThinPool) throws {
+    /// Mounts a layer that is not mounted for as long as `body` runs.
+    func whileMounted(
+        _ id: LayerID, _ record: LayerRecord, in pool: ThinPool, _ body: (FilePath) throws -> Void
+    ) throws {
         let mountPoint = directory.mountPoint(of: id)
-        try mount(id, record, nil, in: pool, at: mountPoint)
+        let active = try pool.control.informationIfPresent(on: .uuid(try uuid(of: record.deviceID)))
+        // One that is in use, detached, goes on waiting for its last user.
+        let isDeferred = active?.isRemovalDeferred ?? false
+        try mount(id, record, active, label: nil, in: pool, at: mountPoint)
         do {
-            try FilesystemGrowth.grow(configuration.filesystem.type, at: mountPoint, to: record.size)
+            try body(mountPoint)
         } catch {
-            _ = try? deactivate(id)
+            _ = try? deactivate(id, record.deviceID, isDeferred: isDeferred)
             throw error
         }
-        try deactivate(id)
-    }
-
-    // MARK: Taking down
-
-    /// Unmounts a layer if it is mounted, and removes its device if it is active.
-    ///
-    /// - Throws: ``LayerStoreError/Code/busy`` with who uses it.
-    func deactivate(_ id: LayerID) throws {
-        let control = try control()
-        let uuid = try uuid(of: id)
-        guard let device = try control.informationIfPresent(on: .uuid(uuid)) else { return }
-        let mountPoint = directory.mountPoint(of: id)
-        if try isMounted(device.number, at: mountPoint) {
-            do {
-                try Mount.unmount(mountPoint)
-            } catch {
-                guard error.errno == .resourceBusy else { throw error }
-                throw busy(id, DeviceUser.users(of: device.number).filter(\.isProcess), error)
-            }
-        }
-        // Removing the directory also takes away copies of the mount in other mount namespaces.
-        _ = unsafe rmdir(mountPoint.string)
-        try removeDevice(id, device, control)
-    }
-
-    /// Removes a layer's device; who had it open for a moment, as after an unmount elsewhere, gets half a second.
-    private func removeDevice(_ id: LayerID, _ device: DeviceInformation, _ control: Control) throws {
-        let uuid = try uuid(of: id)
-        let deadline = ContinuousClock.now.advanced(by: .milliseconds(500))
-        while let error = failure(removing: uuid, control) {
-            guard error.code == .busy else { throw error }
-            guard ContinuousClock.now < deadline else {
-                throw busy(id, DeviceUser.users(of: device.number), error)
-            }
-            usleep(10_000)
-        }
-    }
-
-    private func failure(removing uuid: DeviceUUID, _ control: Control) -> DeviceMapperError? {
-        do {
-            try control.removeDevice(.uuid(uuid))
-            return nil
-        } catch {
-            return error.code == .noSuchDevice ? nil : error
-        }
-    }
-
-    private func busy(_ id: LayerID, _ users: [DeviceUser], _ error: any Error) -> LayerStoreError {
-        let who =
-            users.isEmpty
-            ? "something outside this process namespace" : users.map(\.description).joined(separator: ", ")
-        return LayerStoreError(.busy, "layer \(id) is in use by \(who)", underlying: error)
-    }
-
-    func isMounted(_ device: DeviceNumber, at mountPoint: FilePath) throws -> Bool {
-        try MountTable.current().entries.contains { $0.device == device && $0.mountPoint == mountPoint }
+        try deactivate(id, record.deviceID, isDeferred: isDeferred)
     }
 }

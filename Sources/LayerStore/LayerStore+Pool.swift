@@ -1,5 +1,6 @@
 internal import BlockDevices
 internal import DeviceMapper
+internal import LogicalVolumes
 internal import SystemPackage
 internal import ThinProvisioning
 
@@ -52,6 +53,13 @@ extension LayerStore {
         guard let information = try control.informationIfPresent(on: .name(name)),
             try information.uuid != poolUUID()
         else { return }
+        if try information.uuid == poolUUID(for: access == .readOnly ? .readWrite : .readOnly) {
+            throw LayerStoreError(
+                .busy,
+                access == .readOnly
+                    ? "the pool \(name) is active for writing; “dmlayer shutdown” ends that"
+                    : "the pool \(name) is active for reading only; “dmlayer --read-only shutdown” ends that")
+        }
         throw LayerStoreError(
             .foreignDevice,
             "the pool \(name) (\(information.number)) is active, and Docker or somebody else made it. Stop Docker; if its "
@@ -65,15 +73,17 @@ extension LayerStore {
             return .number(DeviceNumber(status.specialDeviceID))
         }
         let prefix = "/dev/mapper/"
-        return .name(try DeviceName(path.hasPrefix(prefix) ? String(path.dropFirst(prefix.count)) : path))
+        let name = path.hasPrefix(prefix) ? String(path.dropFirst(prefix.count)) : path
+        return .name(try DeviceName(name.contains("/") ? ThinPoolVolume(name)?.deviceName ?? name : name))
     }
 
     /// Makes the pool's device on its files or block devices.
     func activatePool() throws -> ThinPool {
         if let path = configuration.pool.poolDevice {
+            if access == .readWrite, try activateLogicalVolume(path), let pool = try activePool() { return pool }
             throw LayerStoreError(
                 .backingStore,
-                "the pool \(path) is not active; activate it where it was made, an LVM pool with “lvchange -ay”")
+                "the pool \(path) is not active, and no volume group has it; activate it where it was made")
         }
         let control = try control()
         let data = try open(
@@ -82,10 +92,13 @@ extension LayerStore {
         let metadata = try open(
             configuration.pool.metadataDevice, file: directory.metadataFile, size: configuration.pool.metadataFileSize)
         defer { metadata.close() }
+        var features: ThinPoolTarget.Features =
+            configuration.failsWhenFull == true ? [.skipBlockZeroing, .errorIfNoSpace] : .skipBlockZeroing
+        if access == .readOnly { features.insert(.readOnly) }
         let target = ThinPoolTarget(
             metadataDevice: .number(metadata.device.number), dataDevice: .number(data.device.number),
             blockSize: Sectors(wholeSectorsIn: configuration.blockSize), lowWaterMark: Self.lowWaterMark,
-            features: .skipBlockZeroing)
+            features: features)
         // The pool holds the loop devices from here on; they detach themselves when it goes.
         do {
             return try ThinPool.activate(
@@ -96,12 +109,18 @@ extension LayerStore {
                 .foreignDevice,
                 "a device named \(try directory.poolName()), or with the uuid \(try poolUUID()), has just been made by "
                     + "somebody else; “dmlayer dm info” shows it", underlying: error)
+        } catch let error as DeviceMapperError where error.command == .loadTable {
+            throw LayerStoreError(
+                .backingStore, "the pool cannot be activated, and “dmlayer pool status” says what to do: \(error)",
+                underlying: error)
         }
     }
 
     private func open(_ device: String?, file: FilePath, size: UInt64?) throws -> PoolDevice {
-        guard let device else { return .loop(try BackingFile.attach(file, expectedSize: size ?? 0)) }
-        let opened = try BlockDevice(FilePath(device), .readWrite)
+        guard let device else {
+            return .loop(try BackingFile.attach(file, expectedSize: size ?? 0, isReadOnly: access == .readOnly))
+        }
+        let opened = try BlockDevice(FilePath(device), access == .readOnly ? .readOnly : .readWrite)
         let holders = try DeviceHolder.holders(of: opened.number).map(\.description)
         guard holders.isEmpty else {
             throw LayerStoreError(

@@ -1,4 +1,6 @@
+internal import BlockDevices
 internal import DeviceMapper
+internal import Filesystems
 internal import ThinProvisioning
 
 extension LayerStore {
@@ -7,6 +9,16 @@ extension LayerStore {
     /// The caller has the store for itself. Nothing is deleted that a layer could still need: where a metadata file
     /// cannot be understood, no number can be known to be without a layer, and only what was being removed goes.
     func recover(_ pool: ThinPool, _ holder: StoreLock.Holder) throws {
+        if try pool.control.information(on: .number(pool.number)).isSuspended {
+            try pool.control.resumeDevice(.number(pool.number))
+        }
+        guard case .available(let state) = try pool.status(), state.mode != .readOnly else {
+            // Nothing can be changed; it can still be looked at. The mark of a process that died stays, or is made.
+            try allocator.invalidate(holder)
+            return
+        }
+        try verifyBaseDevice(in: pool)
+        reserveMetadataSpace(state)
         try metadata.directory.removeTemporaryFiles()
         try endDockerTransaction(in: pool)
         try endDockerRemovals()
@@ -14,21 +26,68 @@ extension LayerStore {
         let registered = Set(records.compactMap { try? $0.record.get().deviceID })
         let isComplete = registered.count == records.count
 
-        try resumeAndRemoveDevices(of: pool, layers: Set(records.map(\.name)))
+        try resumeAndRemoveDevices(of: pool, registered)
+        var removed: Set<ThinDeviceID> = []
         for record in try metadata.unfinishedRemovals() {
-            let isTaken = registered.contains(record.deviceID)
-            guard try isTaken || deleteUnlessBusy(record.deviceID, in: pool) else { continue }
-            try metadata.endRemoval(record)
+            // A number that a layer has again is not the removed one's.
+            if registered.contains(record.deviceID) {
+                try metadata.endRemoval(record)
+            } else {
+                removed.insert(record.deviceID)
+            }
         }
         let names = try metadata.directory.names()
         var isClean = isComplete
         if isComplete {
-            for id in allocator.reservedIDs(names).subtracting(registered).sorted() {
+            for id in allocator.reservedIDs(names).subtracting(registered).subtracting(removed).sorted() {
                 if try !deleteUnlessBusy(id, in: pool) { isClean = false }
             }
         }
-        let last = registered.max() ?? .maximum
-        try allocator.reset(after: last, keepingOthers: !isClean, names, holder)
+        let last = lastID(before: registered.union(removed), in: pool)
+        try allocator.reset(
+            after: last, keepingOthers: !isClean, removals: removed.count, names, holder)
+    }
+
+    /// Checks that the pool is the one that the metadata directory is about, before anything is changed in it.
+    ///
+    /// - Throws: ``LayerStoreError/Code/foreignDevice`` with the UUIDs of both base devices.
+    private func verifyBaseDevice(in pool: ThinPool) throws {
+        guard let expected = try metadata.deviceSet()?.baseDeviceUUID, let record = try metadata.record(of: .base),
+            record.isInitialized
+        else { return }
+        func refusal(_ found: String, _ error: (any Error)? = nil) -> LayerStoreError {
+            LayerStoreError(
+                .foreignDevice,
+                "the pool \(pool.name) is not the one that the layers of \(root) are in: its base device \(found), and "
+                    + "theirs has the UUID \(expected). Name the right pool, or if this is a new one, take another root",
+                underlying: error)
+        }
+        let uuid = try uuid(of: record.deviceID)
+        let active = try pool.control.informationIfPresent(on: .uuid(uuid))
+        let device: DeviceInformation
+        do {
+            device =
+                try active
+                ?? pool.activate(
+                    record.deviceID, name: try directory.deviceName(of: .base), uuid: uuid,
+                    length: Sectors(wholeSectorsIn: record.size), isReadOnly: true)
+        } catch let error as DeviceMapperError where error.command == .loadTable {
+            guard case .available(let state) = try pool.status(), state.mode == .readWrite else { throw error }
+            throw refusal("does not exist (\(error))", error)
+        }
+        let opened = Result { try BlockDevice(try DeviceNode.path(of: device.number)) }
+        let probed = opened.flatMap { device in
+            defer { device.close() }
+            return Result { try Superblock.probe(device)?.uuid }
+        }
+        // Somebody who looks at every new device may have it open.
+        if active == nil, try failure(removing: uuid, pool.control) != nil {
+            _ = try removeWhenClosed(uuid, pool.control)
+        }
+        let found = try probed.get()
+        guard found == expected else {
+            throw refusal(found.map { "has a file system with the UUID \($0)" } ?? "has no file system")
+        }
     }
 
     /// Ends what Docker was doing when it was interrupted, as Docker does: the layer that it was making or removing goes.
@@ -60,7 +119,7 @@ extension LayerStore {
         for (name, record) in try metadata.records() {
             guard let record = try? record.get(), record.isDeleted, let id = try? LayerID(name) else { continue }
             do {
-                try deactivate(id)
+                try deactivate(id, record.deviceID)
             } catch let error as LayerStoreError where error.code == .busy {
                 continue
             }
@@ -71,7 +130,7 @@ extension LayerStore {
     /// Deletes a thin device if it exists.
     ///
     /// - Returns: Whether it is gone; a device of somebody else's making may keep it.
-    private func deleteUnlessBusy(_ id: ThinDeviceID, in pool: ThinPool) throws(DeviceMapperError) -> Bool {
+    func deleteUnlessBusy(_ id: ThinDeviceID, in pool: ThinPool) throws(DeviceMapperError) -> Bool {
         do {
             try deleteIfPresent(id, in: pool)
             return true
@@ -81,14 +140,15 @@ extension LayerStore {
     }
 
     /// Resumes what a process left suspended, and removes the devices of layers that were never completed.
-    private func resumeAndRemoveDevices(of pool: ThinPool, layers: Set<String>) throws {
+    private func resumeAndRemoveDevices(of pool: ThinPool, _ registered: Set<ThinDeviceID>) throws {
         for device in try pool.control.devices(withPrefix: directory.devicePrefix) where device.number != pool.number {
             let information = try pool.control.information(on: .number(device.number))
-            guard let uuid = information.uuid, uuid.hasPrefix(Self.uuidPrefix + configuration.storeID) else { continue }
-            if information.isSuspended { try pool.control.resumeDevice(.uuid(uuid)) }
-            let layer = device.name.description.dropFirst(directory.devicePrefix.count)
-            if !layers.contains(String(layer)), let id = try? LayerID(String(layer)) {
-                try deactivate(id)
+            guard let number = thinDevice(information.uuid) else { continue }
+            if information.isSuspended { try pool.control.resumeDevice(.number(device.number)) }
+            // What a removed layer has open goes away by itself.
+            if !registered.contains(number), !information.isRemovalDeferred {
+                let layer = device.name.description.dropFirst(directory.devicePrefix.count)
+                try deactivate((try? LayerID(String(layer))) ?? .base, number, isDeferred: true)
             }
         }
     }

@@ -29,6 +29,12 @@ public struct StoreStatus: Hashable, Sendable {
     public let metadata: SpaceUsage
     /// How many bytes of data must be free to make a layer.
     public let minimumFree: UInt64
+    /// Whether the device of a layer in use goes away when it is closed.
+    public let defersRemoval: Bool
+    /// Whether a layer in use is deleted later.
+    public let defersDeletion: Bool
+    /// How many layers were removed whose data is not deleted yet.
+    public let deferredDeletions: Int
     /// What the pool lets its devices do; `nil` when it has failed.
     public let mode: ThinPoolState.Mode?
     /// Whether the pool's metadata must be checked before the pool can be changed again.
@@ -66,9 +72,9 @@ public struct StoreStatus: Hashable, Sendable {
             ("Metadata Space Total", ByteSize.decimal(metadata.total)),
             ("Metadata Space Available", ByteSize.decimal(metadata.available)),
             ("Thin Pool Minimum Free Space", ByteSize.decimal(minimumFree)),
-            ("Deferred Removal Enabled", "false"),
-            ("Deferred Deletion Enabled", "false"),
-            ("Deferred Deleted Device Count", "0"),
+            ("Deferred Removal Enabled", "\(defersRemoval)"),
+            ("Deferred Deletion Enabled", "\(defersDeletion)"),
+            ("Deferred Deleted Device Count", "\(deferredDeletions)"),
             ("Library Version", "\(libraryName)"),
         ]
     }
@@ -98,11 +104,13 @@ extension LayerStore {
                 minimumFree: state.map { state in
                     state.data.minimumFree(percent: configuration.minimumFreeSpacePercent) * state.data.bytesPerBlock
                 } ?? 0,
+                defersRemoval: configuration.defersRemoval, defersDeletion: configuration.defersDeletion,
+                deferredDeletions: try metadata.unfinishedRemovals().count,
                 mode: state?.mode, needsCheck: state?.needsCheck ?? false)
         }
     }
 
-    private static func path(of device: TargetDevice) throws -> String {
+    static func path(of device: TargetDevice) throws -> String {
         switch device {
         case .number(let number): try DeviceNode.path(of: number).string
         case .path(let path): path

@@ -1,5 +1,6 @@
 internal import BlockDevices
 internal import DeviceMapper
+internal import LayerArchive
 internal import SystemPackage
 
 /// An operation on a layer store that could not be carried out.
@@ -8,7 +9,7 @@ public struct LayerStoreError: Error, Sendable {
     public struct Code: Hashable, Sendable {
         private enum Value: Hashable {
             case invalidLayerID, invalidOption, noSuchLayer, layerExists, sizeTooSmall, notInitialized
-            case optionsContradict, damagedMetadata, busy, notEnoughSpace, backingStore, foreignDevice, failed
+            case optionsContradict, damagedMetadata, busy, notEnoughSpace, backingStore, foreignDevice, readOnly, failed
         }
         private let value: Value
 
@@ -20,7 +21,7 @@ public struct LayerStoreError: Error, Sendable {
         public static let noSuchLayer = Code(value: .noSuchLayer)
         /// There is a layer with this id already.
         public static let layerExists = Code(value: .layerExists)
-        /// A layer cannot be smaller than its parent.
+        /// A layer cannot be smaller than its parent, and a pool not smaller than it is.
         public static let sizeTooSmall = Code(value: .sizeTooSmall)
         /// The directory holds no store yet.
         public static let notInitialized = Code(value: .notInitialized)
@@ -36,6 +37,8 @@ public struct LayerStoreError: Error, Sendable {
         public static let backingStore = Code(value: .backingStore)
         /// A mapped device has the name of ours and was not made by us.
         public static let foreignDevice = Code(value: .foreignDevice)
+        /// The store was opened for reading only.
+        public static let readOnly = Code(value: .readOnly)
         /// Any other failure; ``LayerStoreError/underlying`` tells which.
         public static let failed = Code(value: .failed)
     }
@@ -70,6 +73,7 @@ extension LayerStoreError.Code {
         case let error as DeviceMapperError where error.code == .busy: self = .busy
         case let error as DeviceMapperError where error.errno == .noSpace: self = .notEnoughSpace
         case let error as BlockDeviceError where error.code == .inUse: self = .busy
+        case let error as LayerArchiveError where error.code == .file && error.errno == .noSpace: self = .notEnoughSpace
         default: self = .failed
         }
     }

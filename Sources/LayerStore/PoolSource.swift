@@ -14,17 +14,22 @@ public struct PoolSource: Hashable, Sendable, Codable {
     /// The size of the metadata file in bytes.
     public var metadataFileSize: UInt64?
 
+    /// `dm.directlvm_device` and what belongs to it, when the pool was made of them.
+    public var directLVM: DirectLVMOptions?
+
     enum CodingKeys: String, CodingKey {
         case poolDevice = "pool_device"
         case dataDevice = "data_device"
         case metadataDevice = "metadata_device"
         case dataFileSize = "data_file_size"
         case metadataFileSize = "metadata_file_size"
+        case directLVM = "direct_lvm"
     }
 
     /// Completes `options` with Docker's defaults.
     init(_ options: StorageOptions) {
-        poolDevice = options.thinPoolDevice
+        directLVM = DirectLVMOptions(options)
+        poolDevice = directLVM == nil ? options.thinPoolDevice : Self.directLVMPool
         guard poolDevice == nil else { return }
         dataDevice = options.dataDevice
         metadataDevice = options.metadataDevice
@@ -32,9 +37,11 @@ public struct PoolSource: Hashable, Sendable, Codable {
         if metadataDevice == nil { metadataFileSize = options.loopMetadataSize ?? 2 << 30 }
     }
 
-    /// A pool on two files, as Docker makes it.
-    init(dataFileSize: UInt64, metadataFileSize: UInt64) {
-        self.dataFileSize = dataFileSize
-        self.metadataFileSize = metadataFileSize
+    static let directLVMPool = "/dev/mapper/docker-thinpool"
+
+    /// The pool that Docker made of one device.
+    init(directLVM: DirectLVMOptions) {
+        self.directLVM = directLVM
+        poolDevice = Self.directLVMPool
     }
 }

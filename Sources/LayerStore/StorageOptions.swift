@@ -40,6 +40,10 @@ public struct StorageOptions: Hashable, Sendable {
     public var minimumFreeSpacePercent: Int?
     /// `dm.xfs_nospace_max_retries`: how often XFS retries a write of metadata that found no space.
     public var xfsNoSpaceRetries: UInt64?
+    /// `dm.error_if_no_space`: whether writes fail at once when the pool is full, instead of waiting for more space.
+    ///
+    /// Docker had no such option, and its pools wait.
+    public var failsWhenFull: Bool?
     /// `dm.libdm_log_level`: has no effect, because there is no libdm.
     public var libdmLogLevel: Int?
     /// `dm.directlvm_device`: the block device to make a volume group and a pool of.
@@ -57,6 +61,14 @@ public struct StorageOptions: Hashable, Sendable {
 
     /// No options.
     public init() {}
+
+    /// The options that were given and have lost their meaning.
+    public var withoutEffect: [String] {
+        [
+            overridesUdevSyncCheck.map { "dm.override_udev_sync_check=\($0)" },
+            libdmLogLevel.map { "dm.libdm_log_level=\($0)" },
+        ].compactMap(\.self)
+    }
 
     /// Reads options in the form `key=value`, in order: a later one replaces an earlier one, except `dm.mkfsarg` and
     /// `dm.mountopt`, which add up.
@@ -97,6 +109,7 @@ public struct StorageOptions: Hashable, Sendable {
         case "dm.use_deferred_deletion": usesDeferredDeletion = try value.boolean()
         case "dm.min_free_space": minimumFreeSpacePercent = try value.percent(0...99, isSignRequired: true)
         case "dm.xfs_nospace_max_retries": xfsNoSpaceRetries = try value.count()
+        case "dm.error_if_no_space": failsWhenFull = try value.boolean()
         case "dm.libdm_log_level": libdmLogLevel = try value.integer(2...7)
         case "dm.directlvm_device": directLVMDevice = try value.nonEmpty()
         case "dm.directlvm_device_force": forcesDirectLVMDevice = try value.boolean()

@@ -1,6 +1,7 @@
 internal import DeviceMapper
 internal import Glibc
 internal import SystemPackage
+internal import ThinProvisioning
 
 /// The directory of a store, laid out as Docker's `/var/lib/docker/devicemapper`, and the names that follow from it.
 struct StoreDirectory: Sendable {
@@ -11,8 +12,10 @@ struct StoreDirectory: Sendable {
 
     /// The metadata files of the base device and the layers.
     var metadata: FilePath { root.appending("metadata") }
+    /// Where mount points and the lock file are instead of in the root, when nothing may be written there.
+    var substitute: FilePath?
     /// One mount point for each layer that is mounted.
-    var mountPoints: FilePath { root.appending("mnt") }
+    var mountPoints: FilePath { substitute ?? root.appending("mnt") }
     /// The directory of the loop files.
     var loopFiles: FilePath { root.appending("devicemapper") }
     /// The file behind the pool's data device.
@@ -20,7 +23,7 @@ struct StoreDirectory: Sendable {
     /// The file behind the pool's metadata device.
     var metadataFile: FilePath { loopFiles.appending("metadata") }
     /// The lock file.
-    var lockFile: FilePath { root.appending("lock") }
+    var lockFile: FilePath { substitute?.appending(".lock") ?? root.appending("lock") }
 
     /// Opens the directory of a store.
     ///
@@ -40,12 +43,16 @@ struct StoreDirectory: Sendable {
     }
 
     /// Makes the directory of a store, or what is missing of it.
-    init(making root: FilePath) throws(LayerStoreError) {
-        try Self.makeDirectory(root, mode: 0o700)
+    ///
+    /// - Parameters:
+    ///   - root: The root.
+    ///   - owner: Who owns the directories that are made, if it is not root.
+    init(making root: FilePath, owner: LayerOwner? = nil) throws(LayerStoreError) {
+        try Self.makeDirectory(root, mode: 0o700, owner: owner)
         try self.init(opening: root)
         try Self.makeDirectory(metadata, mode: 0o700)
         try Self.makeDirectory(loopFiles, mode: 0o700)
-        try Self.makeDirectory(mountPoints, mode: 0o755)
+        try Self.makeDirectory(mountPoints, mode: 0o755, owner: owner)
     }
 
     /// The name of a layer's mapped device.
@@ -54,6 +61,14 @@ struct StoreDirectory: Sendable {
     func deviceName(of id: LayerID) throws(LayerStoreError) -> DeviceName {
         try Self.name(devicePrefix + id.text, id: id, longest: DeviceName.maximumLength - devicePrefix.utf8.count)
     }
+
+    /// The name of the mapped device of a layer that was removed.
+    func removedDeviceName(_ number: ThinDeviceID) throws(LayerStoreError) -> DeviceName {
+        try Self.name(devicePrefix + Self.removedDevice + number.description, id: .base, longest: 0)
+    }
+
+    /// What follows the prefix in the name of a removed layer's device: no id of a layer begins with a dot.
+    static let removedDevice = ".removed-"
 
     /// The name of the pool's device.
     func poolName() throws(LayerStoreError) -> DeviceName {
@@ -75,15 +90,32 @@ struct StoreDirectory: Sendable {
     func mountPoint(of id: LayerID) -> FilePath { mountPoints.appending(id.text) }
 
     /// Makes a directory with those above it; one that exists is left as it is.
-    static func makeDirectory(_ path: FilePath, mode: mode_t) throws(LayerStoreError) {
-        if unsafe mkdir(path.string, mode) == 0 || errno == EEXIST { return }
+    static func makeDirectory(
+        _ path: FilePath, mode: mode_t, owner: LayerOwner? = nil
+    ) throws(LayerStoreError) {
+        if try make(path, mode, owner) || errno == EEXIST { return }
         let parent = path.removingLastComponent()
         if errno == ENOENT, parent != path, !parent.isEmpty {
             try makeDirectory(parent, mode: 0o755)
-            if unsafe mkdir(path.string, mode) == 0 || errno == EEXIST { return }
+            if try make(path, mode, owner) || errno == EEXIST { return }
         }
         let error = Errno(rawValue: errno)
         throw LayerStoreError(
             error == .noSpace ? .notEnoughSpace : .failed, "cannot make \(path): \(error)", underlying: error)
+    }
+
+    /// Makes a directory and gives it to its owner.
+    ///
+    /// - Returns: Whether it has been made; otherwise `errno` says why not.
+    private static func make(_ path: FilePath, _ mode: mode_t, _ owner: LayerOwner?) throws(LayerStoreError) -> Bool {
+        guard unsafe mkdir(path.string, mode) == 0 else { return false }
+        guard let owner else { return true }
+        guard unsafe lchown(path.string, owner.user, owner.group) == 0 else {
+            let error = Errno(rawValue: errno)
+            _ = unsafe rmdir(path.string)
+            throw LayerStoreError(
+                .failed, "cannot give \(path) to \(owner.user):\(owner.group): \(error)", underlying: error)
+        }
+        return true
     }
 }

@@ -4,19 +4,23 @@ internal import SystemPackage
 /// Keeps processes, and threads of one process, out of each other's way.
 ///
 /// One file in the root carries all locks, as locks on ranges of its bytes: one byte that every operation holds shared,
-/// and one that must be alone exclusively; one for the device ids; and one for each layer. They vanish with the process
-/// that holds them, however it ends.
+/// and one that must be alone exclusively; one for the device ids; one for the size and the table of the pool; one
+/// for the service that has the snapshots; and one for each layer. They vanish with the process that holds them, however it ends.
 final class StoreLock: Sendable {
     /// A range of the file that stands for something.
     enum Scope {
         case store
         case deviceIDs
+        case capacity
+        case snapshots
         case layer(LayerID)
 
         var offset: Int64 {
             switch self {
             case .store: 0
             case .deviceIDs: 1
+            case .capacity: 2
+            case .snapshots: 3
             case .layer(let id):
                 // FNV-1a. Two layers may share a byte; then they wait for each other, no more.
                 Int64(
@@ -41,14 +45,24 @@ final class StoreLock: Sendable {
 
         /// Takes a lock, waiting for it if need be.
         func lock(_ scope: Scope, exclusively: Bool) throws(LayerStoreError) {
-            try set(scope, exclusively ? DMSHIM_LOCK_EXCLUSIVE : DMSHIM_LOCK_SHARED)
+            try set(scope.offset, exclusively ? DMSHIM_LOCK_EXCLUSIVE : DMSHIM_LOCK_SHARED)
         }
 
         /// Takes the locks of layers.
         ///
         /// They are taken in one order, whatever the order of their names here, so that no two callers wait for each other.
-        func lock(_ layers: [LayerID]) throws(LayerStoreError) {
-            for layer in layers.sorted() { try lock(.layer(layer), exclusively: true) }
+        ///
+        /// - Parameters:
+        ///   - layers: The layers that nobody else may work on.
+        ///   - shared: Layers that others may copy at the same time.
+        func lock(_ layers: [LayerID], sharing shared: [LayerID] = []) throws(LayerStoreError) {
+            var isExclusive: [Int64: Bool] = [:]
+            for layer in shared { isExclusive[Scope.layer(layer).offset] = false }
+            // A byte of both kinds is taken once: who has it shared and waits to have it alone can wait for ever.
+            for layer in layers { isExclusive[Scope.layer(layer).offset] = true }
+            for (offset, isExclusive) in isExclusive.sorted(by: { $0.key < $1.key }) {
+                try set(offset, isExclusive ? DMSHIM_LOCK_EXCLUSIVE : DMSHIM_LOCK_SHARED)
+            }
         }
 
         /// Takes a lock exclusively unless somebody else holds it.
@@ -62,11 +76,11 @@ final class StoreLock: Sendable {
         }
 
         func unlock(_ scope: Scope) throws(LayerStoreError) {
-            try set(scope, DMSHIM_LOCK_NONE)
+            try set(scope.offset, DMSHIM_LOCK_NONE)
         }
 
-        private func set(_ scope: Scope, _ kind: dmshim_lock_kind) throws(LayerStoreError) {
-            let errno = dmshim_lock_range(descriptor.rawValue, kind, scope.offset, 1, 1)
+        private func set(_ offset: Int64, _ kind: dmshim_lock_kind) throws(LayerStoreError) {
+            let errno = dmshim_lock_range(descriptor.rawValue, kind, offset, 1, 1)
             guard errno == 0 else { throw Self.failure(Errno(rawValue: errno)) }
         }
 
@@ -79,6 +93,23 @@ final class StoreLock: Sendable {
 
     init(_ path: FilePath) {
         self.path = path
+    }
+
+    /// Whether an operation on the store is under way, or somebody has the lock of `scope`; nothing is locked to find out.
+    func isHeld(_ scope: Scope = .store) throws(LayerStoreError) -> Bool {
+        do {
+            let descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .noFollow])
+            return try descriptor.closeAfter {
+                var isHeld: CInt = 0
+                let errno = unsafe dmshim_lock_is_held(descriptor.rawValue, scope.offset, 1, &isHeld)
+                guard errno == 0 else { throw Errno(rawValue: errno) }
+                return isHeld != 0
+            }
+        } catch Errno.noSuchFileOrDirectory {
+            return false
+        } catch {
+            throw LayerStoreError(.failed, "cannot ask who has locked \(path): \(error)", underlying: error)
+        }
     }
 
     /// Opens the lock file once more: each holder has locks of its own.

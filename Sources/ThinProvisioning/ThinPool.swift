@@ -1,4 +1,6 @@
 public import DeviceMapper
+internal import Glibc
+internal import SystemPackage
 
 /// A thin pool that is active in the kernel.
 ///
@@ -29,9 +31,9 @@ public struct ThinPool: Sendable {
     public static func activate(
         _ control: Control, name: DeviceName, uuid: DeviceUUID?, target: ThinPoolTarget, length: Sectors
     ) throws(DeviceMapperError) -> ThinPool {
-        let table = MappingTable(
-            .thinPool(target), length: length, isReadOnly: target.features.contains(.readOnly))
-        let information = try control.activateDevice(name, uuid: uuid, table: table)
+        // The table itself is never read-only: the kernel refuses that for a pool, whatever its features are.
+        let information = try control.activateDevice(
+            name, uuid: uuid, table: MappingTable(.thinPool(target), length: length))
         return ThinPool(control, name: name, number: information.number, blockSize: target.blockSize)
     }
 
@@ -144,25 +146,49 @@ public struct ThinPool: Sendable {
         try control.sendMessage(message, to: .number(number))
     }
 
-    // MARK: Size
+    // MARK: Size and features
 
-    /// Makes the pool use more of its data device, while its thin devices are in use.
+    /// Makes the pool use more of its data device, and all of its metadata device, while its thin devices are in use.
+    ///
+    /// What is in flight waits for a moment; a pool that has run out of space goes on with what waited for more. The
+    /// kernel accepts the new length of a pool whose metadata must be checked first, and does not grow it; the status
+    /// tells.
     ///
     /// - Parameter length: The new length in sectors, not below the present one.
     /// - Throws: The kernel's reason; the pool runs on with its old length then.
-    public func growData(to length: Sectors) throws(DeviceMapperError) {
-        let table = try control.table(of: .number(number))
-        var grown = table
-        guard grown.entries.count == 1 else {
-            throw DeviceMapperError(.invalidTable, device: name.description, detail: "a pool has one target")
-        }
-        grown.entries[0].length = length
-        try control.replaceTable(of: .number(number), with: grown, options: [.noFlush, .skipFreeze])
+    public func grow(to length: Sectors) throws(DeviceMapperError) {
+        try changeTable { $0.length = length }
     }
 
-    /// Makes the pool use all of a metadata device that has grown.
-    public func growMetadata() throws(DeviceMapperError) {
-        let table = try control.table(of: .number(number))
+    /// Lets writes fail at once when the pool is full, or wait for more space.
+    ///
+    /// - Throws: The kernel's reason; the pool runs on as before then.
+    public func setFailsWhenFull(_ fails: Bool) throws(DeviceMapperError) {
+        try changeTable { entry in
+            guard case .thinPool(var target) = entry.target else { return }
+            if fails { target.features.insert(.errorIfNoSpace) } else { target.features.remove(.errorIfNoSpace) }
+            entry.target = .thinPool(target)
+        }
+    }
+
+    /// Has the pool report an event when fewer than `mark` pool blocks of its data are free.
+    ///
+    /// - Throws: The kernel's reason; the pool runs on as before then.
+    public func setLowWaterMark(_ mark: UInt64) throws(DeviceMapperError) {
+        try changeTable { entry in
+            guard case .thinPool(var target) = entry.target else { return }
+            target.lowWaterMark = mark
+            entry.target = .thinPool(target)
+        }
+    }
+
+    private func changeTable(_ change: (inout TableEntry) -> Void) throws(DeviceMapperError) {
+        var table = try control.table(of: .number(number))
+        guard table.entries.count == 1 else {
+            throw DeviceMapperError(.invalidTable, device: name.description, detail: "a pool has one target")
+        }
+        change(&table.entries[0])
+        // Requests that wait for space would never let a suspend end that waits for them.
         try control.replaceTable(of: .number(number), with: table, options: [.noFlush, .skipFreeze])
     }
 
@@ -185,11 +211,17 @@ public struct ThinPool: Sendable {
         let target = ThinTarget(
             pool: .number(number), identifier: UInt64(id.value), externalOrigin: externalOrigin.map(TargetDevice.number)
         )
-        return try control.activateDevice(
-            name, uuid: uuid, table: MappingTable(.thin(target), length: length, isReadOnly: isReadOnly))
+        let table = MappingTable(.thin(target), length: length, isReadOnly: isReadOnly)
+        return try whileNotSuspended { () throws(DeviceMapperError) in
+            try control.activateDevice(name, uuid: uuid, table: table)
+        }
     }
 
-    /// Gives an active thin device another length.
+    /// Gives an active thin device another length; what is in flight waits for a moment.
+    ///
+    /// The caller sees to it that nobody suspends the pool meanwhile. The kernel counts for each of its thin devices how often
+    /// the pool has stopped it, and loses count when a table of the device goes away in between: then the device never
+    /// answers again (seen on Linux 6.1.176).
     public func resize(_ device: DeviceReference, to length: Sectors) throws(DeviceMapperError) {
         var table = try control.table(of: device)
         guard table.entries.count == 1 else {
@@ -197,7 +229,38 @@ public struct ThinPool: Sendable {
                 .invalidTable, device: device.description, detail: "a thin device of this pool has one target")
         }
         table.entries[0].length = length
-        try control.replaceTable(of: device, with: table, options: [])
+        try whileNotSuspended { () throws(DeviceMapperError) in
+            // Without waiting for what is in flight: in a full pool that waits for space, and perhaps for this one to end.
+            try control.replaceTable(of: device, with: table, options: [.noFlush, .skipFreeze])
+        }
+    }
+
+    /// How often a refused table is loaded again while the pool is suspended, how often while it is not, and the pause
+    /// between two attempts in microseconds.
+    private static let (attemptsWhileSuspended, attemptsBesides, pause) = (1000, 20, useconds_t(10_000))
+
+    /// Loads the table of a thin device again when the pool was suspended, in which case the kernel refuses it.
+    ///
+    /// Whoever enlarges the pool suspends it for a moment, and that may be another program: lvm2, or a monitor. A suspension
+    /// may have ended between the refusal and the question, so a few refusals are forgiven in any case.
+    private func whileNotSuspended<Result>(
+        _ load: () throws(DeviceMapperError) -> Result
+    ) throws(DeviceMapperError) -> Result {
+        var (suspended, others) = (0, 0)
+        while true {
+            do {
+                return try load()
+            } catch {
+                guard error.command == .loadTable, error.errno == .invalidArgument else { throw error }
+                if (try? control.information(on: .number(number)).isSuspended) == true {
+                    suspended += 1
+                } else {
+                    others += 1
+                }
+                guard suspended < Self.attemptsWhileSuspended, others < Self.attemptsBesides else { throw error }
+                usleep(Self.pause)
+            }
+        }
     }
 
     /// The status of an active thin device.

@@ -6,11 +6,20 @@ struct DMLayer: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dmlayer",
         abstract: "Thin-provisioned layers, and the device mapper below them, without libdevmapper or udev.",
+        version: "0.1.0",
         // Each command says its name: to derive it from its type's takes the parser a tenth of a millisecond each time.
         subcommands: [
-            Initialize.self, Info.self, Shutdown.self, Create.self, MountLayer.self, UnmountLayer.self, Remove.self,
-            List.self, Tree.self, Inspect.self, DM.self,
-        ])
+            Initialize.self, Info.self, Check.self, Shutdown.self, Create.self, MountLayer.self, UnmountLayer.self,
+            Remove.self, List.self, Tree.self, Inspect.self, Resize.self, Trim.self, WhyBusy.self, Changes.self,
+            Diff.self, Apply.self, Pool.self, DM.self,
+        ] + service)
+
+    /// What a build without the trait `Daemon` does not have.
+    #if Daemon
+    private static let service: [any ParsableCommand.Type] = [Serve.self]
+    #else
+    private static let service: [any ParsableCommand.Type] = []
+    #endif
 
     // Every command has this group or a part of it: what stands before its name is found by this one, and the parser
     // hands its values on.

@@ -6,12 +6,16 @@ internal import SystemPackage
 /// The options of every command about a store; they may stand before its name and behind it.
 struct GlobalOptions: ParsableArguments {
     @Option(
-        name: .long,
-        help: ArgumentHelp("The root of the store: Docker's is /var/lib/docker/devicemapper.", valueName: "directory"))
-    var root = "/var/lib/dmlayer"
+        name: .customLong("root"),
+        help: ArgumentHelp(
+            "The root of the store: Docker's is /var/lib/docker/devicemapper. (default: /var/lib/dmlayer)",
+            valueName: "directory"))
+    var givenRoot: String?
 
     @Option(
-        help: ArgumentHelp("A daemon.json of Docker's, whose storage-opts are used as well.", valueName: "file"))
+        help: ArgumentHelp(
+            "A daemon.json of Docker's, whose storage-opts are used as well. It may also have the keys root, socket and "
+                + "metrics-socket, which count where the command line says nothing.", valueName: "file"))
     var config: String?
 
     @Option(
@@ -19,14 +23,24 @@ struct GlobalOptions: ParsableArguments {
         help: ArgumentHelp("An option of Docker's devicemapper driver; may be repeated.", valueName: "key=value"))
     var storageOptions: [String] = []
 
+    @Flag(
+        name: .customLong("read-only"),
+        help: "Write nothing to the store, not even to its pool's metadata; layers are mounted below /run/dmlayer.")
+    var isReadOnly = false
+
     @OptionGroup var printing: OutputOptions
 
     /// Where the result goes.
     var output: Output { printing.output }
 
+    /// What stands in the configuration file, if one was named.
+    func configuration() throws -> DaemonConfiguration? {
+        try config.map { try DaemonConfiguration(reading: FilePath($0)) }
+    }
+
     /// The root of the store as an absolute path, so that it means the same wherever it is written.
     func rootPath() throws -> FilePath {
-        let path = FilePath(root)
+        let path = try givenRoot.map { FilePath($0) } ?? configuration()?.root ?? "/var/lib/dmlayer"
         guard !path.isEmpty else { throw Failure("--root is empty; name a directory") }
         guard path.isRelative else { return path }
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
@@ -38,12 +52,17 @@ struct GlobalOptions: ParsableArguments {
 
     /// Opens the store.
     func openStore() throws -> LayerStore {
-        try LayerStore(opening: rootPath(), options: allStorageOptions())
+        try LayerStore(
+            opening: rootPath(), options: allStorageOptions(), access: isReadOnly ? .readOnly : .readWrite,
+            removals: .beforeReturning)
     }
 
     /// The storage options of the configuration file, and then those of the command line.
     func allStorageOptions() throws -> StorageOptions {
-        let configured = try config.map { try DaemonConfiguration(reading: FilePath($0)).storageOptions } ?? []
-        return try StorageOptions(parsing: configured + storageOptions)
+        let options = try StorageOptions(parsing: (configuration()?.storageOptions ?? []) + storageOptions)
+        for option in options.withoutEffect {
+            Output.note("\(option) has no effect: there is no libdm and no udev here")
+        }
+        return options
     }
 }

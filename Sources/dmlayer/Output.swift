@@ -20,20 +20,57 @@ struct Output {
         try write(json, text(), formatting: [])
     }
 
+    /// Prints a list that may be long: a line for each element, or an array in JSON.
+    ///
+    /// - Parameters:
+    ///   - json: An element as JSON, whose keys stay what they are.
+    ///   - line: An element as bytes, without the end of the line.
+    func printList<Element>(
+        _ elements: some Collection<Element>, json: (Element) -> some Encodable, line: (Element) -> [UInt8]
+    ) throws {
+        let encoder = Self.encoder([])
+        var bytes: [UInt8] = isJSON ? Array("[".utf8) : []
+        var isFirst = true
+        for element in elements {
+            if isJSON {
+                bytes += (isFirst ? "\n  " : ",\n  ").utf8
+                bytes += try encoder.encode(json(element))
+            } else {
+                bytes += line(element)
+                bytes.append(UInt8(ascii: "\n"))
+            }
+            isFirst = false
+            if bytes.count > 1 << 16 {
+                try Self.write(bytes)
+                bytes.removeAll(keepingCapacity: true)
+            }
+        }
+        if isJSON { bytes += (isFirst ? "]\n" : "\n]\n").utf8 }
+        try Self.write(bytes)
+    }
+
+    private static func encoder(_ formatting: JSONEncoder.OutputFormatting) -> JSONEncoder {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = formatting.union([.sortedKeys, .withoutEscapingSlashes])
+        return encoder
+    }
+
     private func write(
         _ json: some Encodable, _ text: @autoclosure () -> String?, formatting: JSONEncoder.OutputFormatting
     ) throws {
         var bytes: [UInt8]
         if isJSON {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = formatting.union([.sortedKeys, .withoutEscapingSlashes])
-            bytes = Array(try encoder.encode(json))
+            bytes = Array(try Self.encoder(formatting).encode(json))
         } else if let text = text() {
             bytes = Array(text.utf8)
         } else {
             return
         }
         bytes.append(UInt8(ascii: "\n"))
+        try Self.write(bytes)
+    }
+
+    private static func write(_ bytes: [UInt8]) throws {
         do {
             try FileDescriptor.standardOutput.writeAll(bytes)
         } catch {

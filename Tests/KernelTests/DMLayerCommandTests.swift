@@ -33,7 +33,7 @@ import Testing
         let name = fixture.prefix + "device"
         let disk = try fixture.disk("disk")
         try DMLayerCommand.run("dm create \(name) --no-table")
-        try DMLayerCommand.run("dm load \(name) --read-only --table '0 100 linear \(disk) 0'")
+        try DMLayerCommand.run("dm load \(name) --readonly --table '0 100 linear \(disk) 0'")
         try DMLayerCommand.run("dm resume \(name)")
         #expect(try value(".read_only", of: "dm info \(name) --json") == "true")
         try DMLayerCommand.run("dm suspend \(name) --no-flush --skip-freeze")

@@ -36,7 +36,8 @@ final class DockerRootFixture: Sendable {
 
     /// Copies the root.
     ///
-    /// - Parameter hasContent: Whether the layers have their content; without, the data file is one hole.
+    /// - Parameter hasContent: Whether the layers have their content; without, the data file has nothing but the superblock of
+    ///   the base device's file system.
     init(hasContent: Bool) throws {
         let source = try Self.unpacked.get().appending("docker/devicemapper")
         scratch = try ScratchDirectory()
@@ -50,6 +51,8 @@ final class DockerRootFixture: Sendable {
             cp --archive --sparse=always devicemapper/metadata '\(root)/devicemapper'
             \(hasContent ? "cp --archive --sparse=always" : "cp --attributes-only") devicemapper/data '\(root)/devicemapper'
             truncate --size=2G '\(root)/devicemapper/data'
+            # The block that the pool has for the first of the base device.
+            dd if=devicemapper/data of='\(root)/devicemapper/data' bs=64k skip=770 seek=770 count=1 conv=notrunc status=none
             """)
     }
 

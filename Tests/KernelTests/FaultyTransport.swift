@@ -16,6 +16,8 @@ final class FaultyTransport: ControlTransport {
         var fault: (command: ControlCommand, errno: Errno, moment: Moment)?
         /// How many commands are still let through before one fails.
         var countdown: (remaining: Int, moment: Moment)?
+        /// All commands of a kind fail after a number of them.
+        var barrier: (command: ControlCommand, remaining: Int)?
         var interruption: (command: ControlCommand, body: @Sendable () -> Void)?
     }
 
@@ -43,6 +45,11 @@ final class FaultyTransport: ControlTransport {
         state.withLock { $0.countdown = (count, moment) }
     }
 
+    /// Keeps every `command` after the next `count` from the kernel, with `EIO`.
+    func failAlways(_ command: ControlCommand, after count: Int) {
+        state.withLock { $0.barrier = (command, count) }
+    }
+
     /// Whether a fault is still to come.
     var isArmed: Bool { state.withLock { $0.countdown != nil || $0.fault != nil } }
 
@@ -50,6 +57,7 @@ final class FaultyTransport: ControlTransport {
         state.withLock { state in
             state.countdown = nil
             state.fault = nil
+            state.barrier = nil
         }
     }
 
@@ -62,6 +70,10 @@ final class FaultyTransport: ControlTransport {
         defer { interrupt(behind: command) }
         let fault = state.withLock { state -> (errno: Errno, moment: Moment)? in
             state.commands.append(command)
+            if let barrier = state.barrier, barrier.command == command {
+                if barrier.remaining == 0 { return (.ioError, .before) }
+                state.barrier = (command, barrier.remaining - 1)
+            }
             if let countdown = state.countdown {
                 state.countdown = countdown.remaining > 0 ? (countdown.remaining - 1, countdown.moment) : nil
                 if countdown.remaining == 0 { return (.ioError, countdown.moment) }

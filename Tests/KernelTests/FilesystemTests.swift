@@ -21,7 +21,10 @@ import Testing
         defer { loop.close() }
         try FilesystemMaker.make(type, on: loop.path)
         #expect(try Superblock.probe(loop.device)?.uuid == Shell.run("blkid -p -s UUID -o value \(loop.path)"))
+        #expect(try !Mount.isMounted(loop.number, at: mountPoint))
+        #expect(try !Mount.isMounted(loop.number, at: scratch.appending("nothing")))
         try Mount.mount(loop.path, at: mountPoint, type: type.rawValue, options: ["noatime"])
+        #expect(try Mount.isMounted(loop.number, at: mountPoint))
         let entry = try #require(try MountTable.current().entries.first { $0.device == loop.number })
         #expect(entry.mountPoint == mountPoint)
         #expect(entry.options.contains("noatime"))

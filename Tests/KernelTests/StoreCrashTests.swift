@@ -6,18 +6,68 @@ import Testing
 
 /// Interruptions: what was acknowledged is there, and nothing else is left.
 @Suite(.serialized) struct StoreCrashTests {
-    /// One operation of a store, in a fresh one that has a layer `parent`, mounted or not, and a layer `victim`.
+    /// One operation of a store that has a layer `parent` and a copy of it, `victim`, which has a file more.
     enum Operation: String, CaseIterable {
-        case create, createFromMounted, createLarger, mount, unmount, remove
+        case create, createFromMounted, createLarger, mount, unmount, remove, removeMounted
+        case activate, shutdown, trim, compare, export, apply
 
-        func run(_ store: LayerStore) throws {
+        /// Makes what the operation needs.
+        func prepare(_ store: LayerStore) throws {
+            let (parent, victim) = (try LayerID("parent"), try LayerID("victim"))
+            if try !store.layers().contains(where: { if case .layer(victim, _) = $0 { true } else { false } }) {
+                try store.create(victim, parent: parent)
+                try store.write("victim", to: "new", in: victim)
+            }
+            switch self {
+            case .createFromMounted, .unmount: _ = try store.mount(parent)
+            case .removeMounted, .shutdown, .trim: _ = try store.mount(victim)
+            case .activate: try store.shutdown()
+            default: break
+            }
+        }
+
+        func run(_ store: LayerStore, archive: FilePath) throws {
             let (parent, victim, new) = (try LayerID("parent"), try LayerID("victim"), try LayerID("new"))
             switch self {
             case .create, .createFromMounted: try store.create(new, parent: parent)
             case .createLarger: try store.create(new, parent: parent, size: 320 << 20)
             case .mount: _ = try store.mount(victim)
             case .unmount: try store.unmount(parent)
-            case .remove: try store.remove(victim)
+            case .remove, .removeMounted: try store.remove(victim)
+            case .activate: _ = try store.status()
+            case .shutdown: try store.shutdown()
+            case .trim: _ = try store.trim()
+            case .compare: #expect(try store.changes(of: victim).count == 1)
+            case .export:
+                let output = try FileDescriptor.open(FilePath("/dev/null"), .writeOnly)
+                _ = try output.closeAfter { try store.exportChanges(of: victim, to: output) }
+            case .apply:
+                let input = try FileDescriptor.open(archive, .readOnly)
+                _ = try input.closeAfter { try store.apply(input, to: victim) }
+            }
+        }
+
+        /// Proves that it has happened, and undoes what `prepare` and it did.
+        func verify(_ store: LayerStore) throws {
+            let (parent, victim, new) = (try LayerID("parent"), try LayerID("victim"), try LayerID("new"))
+            switch self {
+            case .create, .createFromMounted, .createLarger:
+                try store.unmount(parent)
+                #expect(try store.read("file", in: new) == "parent")
+                try store.remove(new)
+            case .mount:
+                #expect(try Shell.run("cat '\(try store.mount(victim))/file'") == "parent")
+                try store.shutdown()
+            case .unmount:
+                #expect(try store.details(of: parent).mountPath == nil)
+            case .remove, .removeMounted:
+                #expect(throws: LayerStoreError.self) { try store.details(of: victim) }
+            case .activate, .compare, .export, .shutdown:
+                break
+            case .trim:
+                try store.unmount(victim)
+            case .apply:
+                #expect(try store.read("applied", in: victim) == "applied")
             }
         }
     }
@@ -28,45 +78,31 @@ import Testing
     func survivesTheFailureOfAnyCommand(operation: Operation, moment: FaultyTransport.Moment) throws {
         let fixture = try StoreFixture()
         let store = fixture.store
-        let (parent, victim, new) = (try LayerID("parent"), try LayerID("victim"), try LayerID("new"))
+        let parent = try LayerID("parent")
+        let archive = fixture.scratch.appending("archive")
+        try Shell.run("cd '\(fixture.scratch.path)' && printf applied > applied && tar -cf archive applied")
         try store.create(parent)
         try store.write("parent", to: "file", in: parent)
         var points = 0
         for point in 0..<100 {
-            if try store.layers().allSatisfy({ if case .layer(victim, _) = $0 { false } else { true } }) {
-                try store.create(victim, parent: parent)
-            }
-            if operation == .createFromMounted || operation == .unmount { _ = try store.mount(parent) }
+            try operation.prepare(store)
             fixture.transport.fail(after: point, moment)
-            let failure: (any Error)? = Result { try operation.run(store) }.failure
+            let failure: (any Error)? = Result { try operation.run(store, archive: archive) }.failure
             let wasReached = !fixture.transport.isArmed
             fixture.transport.disarm()
-            if failure == nil, !wasReached {
-                points = point
-                try? store.unmount(parent)
-                try? store.unmount(victim)
-                break
-            }
-            // The operation can be done again, or has been done.
-            switch operation {
-            case .create, .createFromMounted, .createLarger:
-                if failure != nil { try operation.run(store) }
-                try store.unmount(parent)
-                #expect(try store.read("file", in: new) == "parent")
-                try store.remove(new)
-            case .mount:
-                #expect(try Shell.run("cat '\(try store.mount(victim))/file'") == "parent")
-                try store.shutdown()
-            case .unmount:
-                try store.shutdown()
-                #expect(try store.details(of: parent).mountPath == nil)
-            case .remove:
-                try store.remove(victim)
-            }
+            // The operation can be done again.
+            if failure != nil { try operation.run(store, archive: archive) }
+            try operation.verify(store)
             #expect(try store.read("file", in: parent) == "parent")
             #expect(try fixture.devices().filter { !$0.hasSuffix("-pool") } == [], "point \(point)")
+            if failure == nil, !wasReached {
+                points = point
+                break
+            }
         }
         #expect(points > 0)
+        // For the figures in the README.
+        print("fault sweep: \(operation), \(moment): \(points) commands")
         try fixture.finish()
     }
 

@@ -20,18 +20,19 @@ final class StoreFixture: Sendable {
         "dm.basesize=300m", "dm.loopdatasize=1g", "dm.loopmetadatasize=16m", "dm.fs=ext4", "dm.min_free_space=1%",
     ]
 
-    init(_ options: [String] = [], rootSize: String = "1500m") throws {
+    init(_ options: [String] = [], rootSize: String = "1500m", rootFilesystem: String = "ext4 -E nodiscard") throws {
         scratch = try ScratchDirectory()
         let disk = scratch.appending("disk")
         root = scratch.appending("fs/root")
         try Shell.run(
             """
-            truncate --size=\(rootSize) '\(disk)' && mkfs.ext4 -q -E nodiscard '\(disk)' && mkdir '\(scratch.path)/fs'
+            truncate --size=\(rootSize) '\(disk)' && mkfs.\(rootFilesystem) -q '\(disk)' && mkdir '\(scratch.path)/fs'
             mount -o loop '\(disk)' '\(scratch.path)/fs'
             """)
         transport = FaultyTransport(try KernelTransport())
         store = try LayerStore.initialize(
-            root, options: StorageOptions(parsing: Self.options + options), transport: transport)
+            root, options: StorageOptions(parsing: Self.options + options), transport: transport,
+            removals: .beforeReturning)
     }
 
     deinit {
@@ -43,8 +44,19 @@ final class StoreFixture: Sendable {
     }
 
     /// Opens the store once more, as another process would.
-    func reopened() throws -> LayerStore {
-        try LayerStore(opening: root, transport: transport)
+    func reopened(
+        _ removals: RemovalPolicy = .beforeReturning, patience: Duration = .seconds(30)
+    ) throws -> LayerStore {
+        try LayerStore(opening: root, transport: transport, removals: removals, patience: patience)
+    }
+
+    /// Removes the store's mapped devices without a word to the store.
+    func takeDownAsACrashDoes() throws {
+        for name in try devices().sorted(by: { left, _ in !left.hasSuffix("-pool") }) {
+            try Shell.run("dmsetup remove --retry '\(name)'")
+        }
+        // The content of the lock file says of what start of the machine it is; here it says nothing, and keeps its block.
+        try Shell.run("printf x | dd of='\(root)/lock' conv=notrunc status=none")
     }
 
     /// The names of the store's mapped devices.

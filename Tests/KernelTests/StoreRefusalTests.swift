@@ -20,7 +20,12 @@ import Testing
             ("mount nowhere", "the layer nowhere does not exist"),
             ("unmount nowhere", "the layer nowhere does not exist"),
             ("inspect nowhere", "the layer nowhere does not exist"),
-            ("init --storage-opt dm.basesize=1g", "dm.basesize=1073741824 was given"),
+            (
+                "list --storage-opt dm.basesize=1g",
+                "dm.basesize=1073741824 was given, but the base device has 314572800"
+            ),
+            ("init --storage-opt dm.blocksize=128k", "the store was made with dm.blocksize=65536"),
+            ("init --owner 1:1", "the store was made for root"),
             ("list --storage-opt dm.fs=xfs", "dm.fs=xfs was given, but the store was made with dm.fs=ext4"),
             ("list --storage-opt dm.nonsense=1", "there is no storage option “dm.nonsense”"),
         ]
@@ -32,6 +37,16 @@ import Testing
         #expect(try fixture.run("create new --size much").status == 64)
         #expect(try fixture.run("remove nowhere").status == 0)
         #expect(try fixture.run("init").status == 0)
+        try fixture.finish()
+    }
+
+    /// What is done to the base device is done to every layer that is made later.
+    @Test func takesTheBaseDeviceForNoLayer() throws {
+        let fixture = try StoreFixture()
+        func isRefusal(_ error: any Error) -> Bool { (error as? LayerStoreError)?.code == .invalidLayerID }
+        #expect(performing: { try fixture.store.mount(.base) }, throws: isRefusal)
+        #expect(performing: { try fixture.store.remove(.base) }, throws: isRefusal)
+        try fixture.store.create(LayerID("layer"))
         try fixture.finish()
     }
 

@@ -1,3 +1,4 @@
+import DeviceMapper
 import LayerStore
 import SystemPackage
 import TestSupport
@@ -38,6 +39,26 @@ import Testing
         }
         for result in results { try result.get() }
         #expect(try store.layers().count == 2)
+        try fixture.finish()
+    }
+
+    /// The parent is suspended for each copy, by one at a time, and never left so.
+    @Test func copiesAMountedLayerManyTimesAtOnce() throws {
+        let fixture = try StoreFixture()
+        let store = fixture.store
+        let parent = try LayerID("parent")
+        try store.create(parent)
+        let content = try store.mount(parent)
+        let results = onThreads(8) { thread in
+            for round in 0..<3 {
+                try Shell.run("echo \(round) > '\(content)/\(thread)'; sync -f '\(content)'")
+                try store.create(LayerID("copy-\(thread)-\(round)"), parent: parent)
+            }
+        }
+        for result in results { try result.get() }
+        #expect(try !Control().devices().contains { try Control().information(on: .number($0.number)).isSuspended })
+        for thread in 0..<8 { #expect(try store.read("\(thread)", in: LayerID("copy-\(thread)-1")) == "1") }
+        try store.unmount(parent)
         try fixture.finish()
     }
 

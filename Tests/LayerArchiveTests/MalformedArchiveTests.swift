@@ -85,6 +85,59 @@ import Testing
         #expect(error?.code == .unsupported)
     }
 
+    /// Headers of a type before others, each with its contents.
+    private static func headers(_ type: String, _ contents: [String], before bytes: [UInt8] = []) throws -> Archive {
+        let type = Array(type.utf8)
+        let headers = try contents.flatMap { contents in
+            let header = try Archive([(.make(.file, "header"), contents)]).bytes.dropLast(1024)
+            return setting(156..<157, to: type, in: Array(header)).bytes
+        }
+        return Archive(headers + bytes)
+    }
+
+    private static func record(_ keyword: String, _ value: String) -> String {
+        let length = keyword.utf8.count + value.utf8.count + 3
+        return "\(length + String(length + 2).utf8.count) \(keyword)=\(value)\n"
+    }
+
+    /// What an archive may have as often as it likes must not fill the memory.
+    @Test func limitsWhatHoldsForAllEntries() throws {
+        let repeated = (0..<3000).map { Self.record("uid", "\(10_000 + $0)") }
+        #expect(try Self.headers("g", repeated, before: Self.file()).entries().map(\.entry.userID) == [12_999])
+        let different = (0..<1025).map { Self.record("key\(10_000 + $0)", "value") }
+        _ = try Self.headers("g", Array(different.dropLast()), before: Self.file()).entries()
+        let large = [Self.record("comment", String(repeating: "x", count: 1 << 20))]
+        for archive in [try Self.headers("g", different), try Self.headers("g", large)] {
+            #expect(#expect(throws: LayerArchiveError.self) { try archive.entries() }?.code == .unsupported)
+        }
+    }
+
+    @Test func limitsWhatHoldsForOneEntry() throws {
+        let file = try Self.file()
+        let records = [String(repeating: "5 a=\n", count: 1 << 17 + 1)]
+        let name = [Self.record("path", String(repeating: "x", count: 1 << 16 + 1))]
+        let link = [Self.record("linkpath", String(repeating: "x", count: 1 << 16 + 1))]
+        let symbolicLink = try Archive([(.make(.symbolicLink, "link", to: "x"), "")]).bytes
+        let version = [Self.record("GNU.sparse.major", "1") + Self.record("GNU.sparse.minor", "0")]
+        let map = try Archive([(.make(.file, "sparse"), "300000\n" + String(repeating: "0\n", count: 1000))]).bytes
+        for archive in [
+            try Self.headers("x", records, before: file), try Self.headers("x", name, before: file),
+            try Self.headers("x", link, before: symbolicLink), try Self.headers("x", version, before: map),
+        ] {
+            #expect(#expect(throws: LayerArchiveError.self) { try archive.entries() }?.code == .unsupported)
+        }
+    }
+
+    @Test(arguments: ["gzip", "bzip2", "xz", "zstd"])
+    func saysThatAnArchiveIsCompressed(program: String) throws {
+        guard Program.isInstalled(program) else { return }
+        // Random bytes, so that it stays larger than a block.
+        let compressed = try Program.output(["sh", "-c", "head -c 2000 /dev/urandom | \(program) -c"])
+        let error = #expect(throws: LayerArchiveError.self) { try Archive(compressed).entries() }
+        #expect(error?.code == .malformed)
+        #expect(error?.description.contains("“\(program) -dc") == true)
+    }
+
     @Test func refusesAnExtendedHeaderAtTheEnd() throws {
         let bytes = try Archive([(.make(.file, "header"), "10 path=ab\n")]).bytes
         let error = #expect(throws: LayerArchiveError.self) {
@@ -94,7 +147,25 @@ import Testing
     }
 
     /// An archive with every form of header that the reader knows.
-    private static func sample() throws -> [UInt8] {
+    private struct Sample {
+        let bytes: [UInt8]
+        /// Where its entries begin, ascending.
+        let starts: [Int]
+
+        init() throws {
+            bytes = try MalformedArchiveTests.sampleBytes()
+            starts = try Archive(bytes).entries().map { Int($0.entry.offset) }
+            #expect(starts.count == 47)
+        }
+
+        /// The archive, or a copy of it with damage from `position` on, without the entries before, which are as good as
+        /// they were.
+        func rest(of damaged: [UInt8], from position: Int) -> Archive {
+            Archive(Array(damaged[(starts.last { $0 <= position } ?? 0)...]))
+        }
+    }
+
+    private static func sampleBytes() throws -> [UInt8] {
         let tree = try TemporaryDirectory(
             """
             mkdir -p d/e; echo x >d/file; ln d/file d/hard; ln -s file d/link; mkfifo d/fifo; n=$(printf '%0150d' 0)
@@ -113,39 +184,42 @@ import Testing
             while one.suffix(512).allSatisfy({ $0 == 0 }) { one.removeLast(512) }
             bytes += one
         }
-        bytes += [UInt8](repeating: 0, count: 1024)
-        #expect(try Archive(bytes).entries().count == 47)
-        return bytes
+        return bytes + [UInt8](repeating: 0, count: 1024)
     }
 
     @Test func survivesAnyTruncation() throws {
-        let bytes = try Self.sample()
+        let sample = try Sample()
+        let bytes = sample.bytes
         var generator = SeededGenerator(seed: 1)
         for _ in 0..<600 {
             let length = Int.random(in: 0..<(bytes.count - 1024), using: &generator)
-            let error = #expect(throws: LayerArchiveError.self) { try Archive(Array(bytes.prefix(length))).entries() }
+            let archive = sample.rest(of: Array(bytes.prefix(length)), from: length)
+            let error = #expect(throws: LayerArchiveError.self) { try archive.entries() }
             #expect(error?.code == .truncated)
         }
     }
 
     @Test func survivesAnyDamage() throws {
-        let bytes = try Self.sample()
+        let sample = try Sample()
         var generator = SeededGenerator(seed: 2)
         var refused = 0
         for _ in 0..<1500 {
-            var damaged = bytes
+            var damaged = sample.bytes
+            var first = damaged.count
             for _ in 0..<Int.random(in: 1...8, using: &generator) {
                 let position = Int.random(in: 0..<damaged.count, using: &generator)
                 damaged[position] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
+                first = min(first, position)
             }
-            if (try? Archive(damaged).entries()) == nil { refused += 1 }
+            if (try? sample.rest(of: damaged, from: first).entries()) == nil { refused += 1 }
         }
         #expect(refused > 500)
     }
 
     /// Damage that the checksum does not tell, as an attacker would do it.
     @Test func survivesDamageWithValidChecksums() throws {
-        let bytes = try Self.sample()
+        let sample = try Sample()
+        let bytes = sample.bytes
         var headers: [Int] = []
         for start in stride(from: 0, to: bytes.count, by: 512)
         where bytes[(start + 257)..<(start + 262)].elementsEqual("ustar".utf8) { headers.append(start) }
@@ -158,7 +232,7 @@ import Testing
             let position = Int.random(in: 0..<512, using: &generator)
             let value = UInt8.random(in: 0...255, using: &generator)
             let archive = Self.setting(position..<(position + 1), to: [value], at: start, in: bytes)
-            _ = try? archive.entries()
+            _ = try? sample.rest(of: archive.bytes, from: start).entries()
             if round.isMultiple(of: 20) {
                 let tree = try TemporaryDirectory()
                 _ = try? archive.extract(into: tree)

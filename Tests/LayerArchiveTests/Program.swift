@@ -20,18 +20,25 @@ enum Program {
 
     /// Runs a program, which must succeed, and returns what it prints.
     static func output(_ arguments: [String], input: [UInt8]? = nil) throws -> [UInt8] {
-        let files = try TemporaryDirectory()
-        let output = try FileDescriptor.open(
-            files.path.appending("output"), .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
+        let output = try temporaryFile()
         defer { try? output.close() }
-        let file = try FileDescriptor.open(
-            files.path.appending("input"), .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
+        let file = try temporaryFile()
         defer { try? file.close() }
         try file.writeAll(input ?? [])
         try file.seek(offset: 0, from: .start)
         try run(arguments, input: file, output: output)
         try output.seek(offset: 0, from: .start)
         return try output.readToEnd()
+    }
+
+    /// A file without a name.
+    private static func temporaryFile() throws -> FileDescriptor {
+        var template = Array("\(TemporaryDirectory.parent)/layer-archive-XXXXXX".utf8CString)
+        let descriptor = unsafe mkstemp(&template)
+        guard descriptor >= 0 else { throw Errno(rawValue: errno) }
+        unsafe unlink(template)
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        return FileDescriptor(rawValue: descriptor)
     }
 
     /// Runs a script of the shell in a directory.

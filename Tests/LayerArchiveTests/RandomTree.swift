@@ -28,11 +28,20 @@ struct RandomTree {
         return "./" + (0..<depth).map { _ in names.randomElement(using: &generator) ?? "a" }.joined(separator: "/")
     }
 
+    /// Removes what is at a path, and makes the directory that it is in; where there is nothing to do, no program is run.
+    private static func room(for path: String) -> String {
+        let parent = path.split(separator: "/").dropLast().joined(separator: "/")
+        return """
+            if test -e "\(path)" || test -L "\(path)"; then rm -rf "\(path)"; fi; \
+            test -d "\(parent)" || mkdir -p "\(parent)" 2>/dev/null
+            """
+    }
+
     private mutating func step() -> String {
         let (path, other) = (path(), path())
         let number = Int.random(in: 0..<100_000, using: &generator)
         // Makes room for something new.
-        let fresh = "rm -rf \"\(path)\"; mkdir -p \"$(dirname \"\(path)\")\" 2>/dev/null"
+        let fresh = Self.room(for: path)
         let body =
             switch Int.random(in: 0..<(isRoot ? 13 : 11), using: &generator) {
             case 0, 1: "mkdir -p \"\(path)\""
@@ -45,8 +54,7 @@ struct RandomTree {
                 "rm -rf \"\(other)\"; mv \"\(path)\" \"\(other)\" && find \"\(other)\" -exec touch -h -d @1640000000 {} +"
             case 9:
                 """
-                \(fresh) && echo \(number) >"\(path)" && rm -rf "\(other)" && mkdir -p "$(dirname "\(other)")" \
-                && ln "\(path)" "\(other)"
+                \(fresh) && echo \(number) >"\(path)" && { \(Self.room(for: other)); } && ln "\(path)" "\(other)"
                 """
             case 10: "\(fresh) && truncate -s \(number * 10) \"\(path)\" && mkfifo \"\(path)-p\""
             case 11: "chown -h \(number):\(number / 2) \"\(path)\""

@@ -8,9 +8,11 @@ final class TemporaryDirectory {
     let path: FilePath
     let descriptor: FileDescriptor
 
+    /// Where temporary files are.
+    static var parent: String { unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp" }
+
     init() throws {
-        let parent = unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp"
-        var template = Array("\(parent)/layer-archive-XXXXXX".utf8CString)
+        var template = Array("\(Self.parent)/layer-archive-XXXXXX".utf8CString)
         guard unsafe mkdtemp(&template) != nil else { throw Errno(rawValue: errno) }
         path = FilePath(platformString: template)
         descriptor = try FileDescriptor.open(path, .readOnly, options: [.directory, .closeOnExec])
@@ -18,7 +20,9 @@ final class TemporaryDirectory {
 
     deinit {
         try? descriptor.close()
-        try? Program.run(["sh", "-c", "chmod -R u+rwx \"$1\" 2>/dev/null; rm -rf \"$1\"", "sh", path.string])
+        // Only others than root need permissions.
+        if geteuid() != 0 { try? Program.run(["sh", "-c", "chmod -R u+rwx \"$1\" 2>/dev/null", "sh", path.string]) }
+        try? Program.run(["rm", "-rf", path.string])
     }
 
     /// A directory with what a script of the shell makes in it.

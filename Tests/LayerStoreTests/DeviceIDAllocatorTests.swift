@@ -21,7 +21,7 @@ struct DeviceIDAllocatorTests {
 
     private func start(after last: UInt32) throws {
         let last = try #require(ThinDeviceID(last))
-        try allocator.reset(after: last, keepingOthers: false, directory.names(), lock.open())
+        try allocator.reset(after: last, keepingOthers: false, removals: 0, directory.names(), lock.open())
     }
 
     private func isReserved(_ id: ThinDeviceID) throws -> Bool {

@@ -56,6 +56,18 @@ struct LayerRecordTests {
         #expect(try metadata.record(of: LayerID("a"))?.size == 5)
     }
 
+    /// The decoder of FoundationEssentials traps on the first of these.
+    @Test(arguments: [("[", ""), ("[", "]"), ("{\"a\":", "")])
+    func survivesWhatIsNestedDeeply(opening: String, closing: String) throws {
+        let nested = String(repeating: opening, count: 600) + String(repeating: closing, count: 600)
+        try write("a", "{\n\"x\":\n\(nested)")
+        #expect {
+            try metadata.record(of: LayerID("a"))
+        } throws: {
+            ($0 as? LayerStoreError)?.code == .damagedMetadata && "\($0)".contains("line 3")
+        }
+    }
+
     @Test func writesWhatDockerReads() throws {
         let record = LayerRecord(
             deviceID: .maximum, size: 10 << 30, transactionID: 57, isInitialized: false, isDeleted: false,

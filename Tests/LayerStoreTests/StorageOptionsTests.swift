@@ -79,7 +79,9 @@ struct StorageOptionsTests {
         ("dm.min_free_space", "100%", "0 to 99"), ("dm.min_free_space", "-1%", "0 to 99"),
         ("dm.min_free_space", "%", "0 to 99"), ("dm.min_free_space", "1.5%", "0 to 99"),
         ("dm.xfs_nospace_max_retries", "-1", "whole number"), ("dm.xfs_nospace_max_retries", "1.5", "whole number"),
-        ("dm.libdm_log_level", "1", "2 to 7"), ("dm.libdm_log_level", "8", "2 to 7"),
+        ("dm.error_if_no_space", "maybe", "true or false"), ("dm.libdm_log_level", "1", "2 to 7"),
+        ("dm.libdm_log_level", "8", "2 to 7"), ("dm.libdm_log_level", "debug", "2 to 7"),
+        ("dm.xfs_nospace_max_retries", "18446744073709551616", "whole number"), ("dm.thinp_percent", "-1", "0 to 99"),
         ("dm.thinp_percent", "100", "0 to 99"), ("dm.thinp_metapercent", "100%", "0 to 99"),
         ("dm.thinp_autoextend_threshold", "101", "0 to 100"), ("dm.thinp_autoextend_percent", "many", "0 to 100"),
     ]) func refusesWrongValues(key: String, value: String, allowed: String) throws {
@@ -120,12 +122,20 @@ struct StorageOptionsTests {
         #expect(kept.minimumFreeSpacePercent == 10)
         #expect(kept.filesystem == .xfs)
         try kept.check()
-        try kept.check(StorageOptions(parsing: ["dm.basesize=10g", "dm.fs=xfs"]))
+        try kept.check(StorageOptions(parsing: ["dm.blocksize=64k", "dm.fs=xfs"]))
         #expect {
-            try kept.check(StorageOptions(parsing: ["dm.basesize=20g"]))
+            try kept.check(StorageOptions(parsing: ["dm.blocksize=128k"]))
         } throws: {
-            ($0 as? LayerStoreError)?.code == .optionsContradict && "\($0)".contains("dm.basesize=21474836480")
-                && "\($0)".contains("dm.basesize=10737418240")
+            ($0 as? LayerStoreError)?.code == .optionsContradict && "\($0)".contains("dm.blocksize=131072")
+                && "\($0)".contains("dm.blocksize=65536")
+        }
+        // Docker's rule: the files grow at init, and elsewhere these sizes mean nothing.
+        try kept.check(StorageOptions(parsing: ["dm.loopdatasize=1g", "dm.loopmetadatasize=4g"]))
+        try kept.check(StorageOptions(parsing: ["dm.error_if_no_space=false"]))
+        #expect {
+            try kept.check(StorageOptions(parsing: ["dm.error_if_no_space=true"]))
+        } throws: {
+            ($0 as? LayerStoreError)?.code == .optionsContradict && "\($0)".contains("“dmlayer init” changes it")
         }
         var edited = kept
         edited.minimumFreeSpacePercent = 100
@@ -133,5 +143,38 @@ struct StorageOptionsTests {
         edited = kept
         edited.storeID = "../../etc"
         #expect(throws: LayerStoreError.self) { try edited.check() }
+    }
+
+    /// What `init` keeps is what the next command can open.
+    @Test func keepsNothingThatContradictsItself() throws {
+        let values: [Bool?] = [nil, true, false]
+        let combinations = try values.flatMap { removal in
+            try values.compactMap { deletion -> StorageOptions? in
+                let texts = [
+                    removal.map { "dm.use_deferred_removal=\($0)" }, deletion.map { "dm.use_deferred_deletion=\($0)" },
+                ]
+                if removal == false, deletion == true { return nil }
+                return try StorageOptions(parsing: texts.compactMap(\.self))
+            }
+        }
+        var refused = 0
+        for made in combinations {
+            for given in combinations {
+                var configuration = StoreConfiguration(new: made, defaultFilesystem: .ext4)
+                do {
+                    try configuration.check(given)
+                } catch {
+                    #expect(error.code == .optionsContradict)
+                    #expect("\(error)".contains("dm.use_deferred_removal=false"))
+                    #expect("\(error)".contains("dm.use_deferred_deletion=true"))
+                    refused += 1
+                    continue
+                }
+                configuration.adopt(given)
+                try configuration.check()
+            }
+        }
+        // Deletion alone where removals are not deferred, and the other way round.
+        #expect(refused == 4)
     }
 }

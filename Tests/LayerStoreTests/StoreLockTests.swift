@@ -34,6 +34,19 @@ struct StoreLockTests {
         try second.lock(.store, exclusively: false)
     }
 
+    @Test func sharesWhatIsOnlyCopied() throws {
+        let (first, second) = (try lock.open(), try lock.open())
+        let (parent, child, other) = (try LayerID("parent"), try LayerID("child"), try LayerID("other"))
+        try first.lock([child], sharing: [parent])
+        try second.lock([other], sharing: [parent])
+        #expect(try !second.tryLock(.layer(child)))
+        #expect(try !lock.open().tryLock(.layer(parent)))
+        // What is named for both is had alone.
+        let third = try lock.open()
+        try third.lock([LayerID("both")], sharing: [LayerID("both")])
+        #expect(try !second.tryLock(.layer(LayerID("both"))))
+    }
+
     @Test func letsGoWithItsHolder() throws {
         var first: StoreLock.Holder? = try lock.open()
         #expect(try first?.tryLock(.store) == true)
@@ -65,6 +78,9 @@ struct StoreLockTests {
             let layers = [try LayerID("a"), try LayerID("b")]
             for _ in 0..<2000 {
                 try lock.withLayers(index == 0 ? layers : layers.reversed()) {}
+                let holder = try lock.open()
+                try holder.lock([layers[index]], sharing: [layers[1 - index]])
+                withExtendedLifetime(holder) {}
             }
         }
         for result in results { try result.get() }

@@ -1,5 +1,5 @@
 /// Random numbers that are the same in every run (SplitMix64), so that a failure can be repeated.
-public struct SeededRandom: RandomNumberGenerator {
+public struct SeededRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
     /// Makes a generator; the same seed makes the same numbers.

@@ -15,7 +15,7 @@ struct TableSource: ParsableArguments {
             "A file with the mapping table. Without either option it is read from standard input.", valueName: "file"))
     var tableFile: String?
 
-    @Flag(help: "Make the device read-only.")
+    @Flag(name: .customLong("readonly"), help: "Make the device read-only.")
     var readOnly = false
 
     func validate() throws {

@@ -19,13 +19,7 @@ struct Create: ParsableCommand {
     @OptionGroup var options: GlobalOptions
 
     func run() throws {
-        var bytes: UInt64?
-        if let size {
-            bytes = ByteSize.parse(size)
-            guard bytes != nil else {
-                throw ValidationError("--size \(size) is no size; write a number with k, m, g or t behind it")
-            }
-        }
+        let bytes = try size.map { try SizeArgument.bytes($0, of: "--size") }
         let id = try LayerID(id)
         let parent = try parent.map { try LayerID($0) }
         let record = try options.openStore().create(id, parent: parent, size: bytes)

@@ -45,6 +45,9 @@ private struct StatusJSON: Encodable {
     let data: Usage
     let metadata: Usage
     let minimumFree: UInt64
+    let defersRemoval: Bool
+    let defersDeletion: Bool
+    let deferredDeletions: Int
 
     init(_ status: StoreStatus) {
         poolName = status.poolName
@@ -60,6 +63,9 @@ private struct StatusJSON: Encodable {
         data = Usage(status.data)
         metadata = Usage(status.metadata)
         minimumFree = status.minimumFree
+        defersRemoval = status.defersRemoval
+        defersDeletion = status.defersDeletion
+        deferredDeletions = status.deferredDeletions
     }
 
     enum CodingKeys: String, CodingKey {
@@ -76,5 +82,8 @@ private struct StatusJSON: Encodable {
         case data
         case metadata
         case minimumFree = "min_free"
+        case defersRemoval = "deferred_removal"
+        case defersDeletion = "deferred_deletion"
+        case deferredDeletions = "deferred_deleted_count"
     }
 }

@@ -9,14 +9,30 @@ struct Initialize: ParsableCommand {
         abstract: "Make a store: its pool and its base device.",
         discussion: """
             The storage options are kept with the store; later commands need none. On a store that exists the command \
-            completes what is missing and changes nothing else.
+            completes what is missing and keeps new values of the options that can change. A larger dm.basesize makes the \
+            base device larger; a larger dm.loopdatasize or dm.loopmetadatasize enlarges the pool's files, and \
+            dm.error_if_no_space changes what a full pool does, also while layers are in use.
             """)
+
+    @Option(
+        help: ArgumentHelp(
+            "Who owns the store's directories and the root of each layer, for containers in a user namespace.",
+            valueName: "uid:gid"))
+    var owner: String?
 
     @OptionGroup var options: GlobalOptions
 
     func run() throws {
+        let layerOwner = try owner.map { text in
+            guard let owner = LayerOwner(text) else {
+                throw ValidationError(
+                    "--owner \(text) is no owner; write a user and a group as numbers, such as 100000:100000")
+            }
+            return owner
+        }
         let store = try LayerStore.initialize(
-            options.rootPath(), options: options.allStorageOptions())
+            options.rootPath(), options: options.allStorageOptions(), owner: layerOwner, removals: .beforeReturning,
+            note: Output.note)
         try options.output.print(json: StoreSummary(store), text: nil)
     }
 }

@@ -12,10 +12,13 @@ struct MountLayer: ParsableCommand {
     @Argument(help: "The id of the layer.")
     var id: String
 
+    @Option(help: ArgumentHelp("The SELinux label of everything in the layer.", valueName: "label"))
+    var label: String?
+
     @OptionGroup var options: GlobalOptions
 
     func run() throws {
-        let path = try options.openStore().mount(LayerID(id)).string
+        let path = try options.openStore().mount(LayerID(id), label: label).string
         try options.output.print(json: ["id": id, "path": path], text: path)
     }
 }

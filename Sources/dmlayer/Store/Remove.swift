@@ -17,7 +17,10 @@ struct Remove: ParsableCommand {
         let ids = try ids.map { try LayerID($0) }
         let store = try options.openStore()
         for id in ids {
-            try store.remove(id)
+            if let users = try store.remove(id).users {
+                Output.note(
+                    "layer \(id) is removed, and its data stays until nothing uses it; now it is in use by \(users)")
+            }
         }
     }
 }

@@ -1,0 +1,165 @@
+internal import Glibc
+public import LayerStore
+internal import SystemPackage
+
+/// Snapshots as containerd wants them, on a store of layers.
+///
+/// Each snapshot is a layer, and everything about it is in that layer's file: there is no other database, so that nothing
+/// can disagree with anything. All methods block and may be called from any thread; those on different keys go on at the
+/// same time.
+public final class Snapshotter: Sendable {
+    /// The label that says how many bytes a snapshot's file system shall have.
+    public static let sizeLabel = "containerd.io/snapshot/max-size"
+
+    let store: LayerStore
+    let index: SnapshotIndex
+    let gate = KeyGate()
+    /// The layers' files that say nothing about a snapshot because they cannot be understood, and why.
+    public let damaged: [String]
+
+    /// Serves the snapshots of a store, until this object goes away.
+    ///
+    /// - Throws: ``LayerStoreError``: `busy` when another process serves them.
+    public init(_ store: LayerStore) throws(LayerStoreError) {
+        self.store = store
+        try store.beginService()
+        var entries: [SnapshotIndex.Entry] = []
+        var damaged: [String] = []
+        for listing in try store.layers() {
+            switch listing {
+            case .layer(let id, let record):
+                if let snapshot = record.snapshot { entries.append(.init(layer: id, record: snapshot)) }
+            case .damaged(let name, let reason): damaged.append("\(name): \(reason)")
+            }
+        }
+        index = SnapshotIndex(entries)
+        self.damaged = damaged
+    }
+
+    /// How many snapshots there are.
+    public var count: Int { index.count }
+
+    // MARK: Looking
+
+    /// What is known about a snapshot.
+    ///
+    /// - Throws: ``SnapshotterError/Code/notFound``.
+    public func stat(_ key: String) throws(SnapshotterError) -> Snapshot {
+        Snapshot(try entry(key).record)
+    }
+
+    /// The snapshots that any of `filters` matches, or all without a filter, in the order of their keys.
+    ///
+    /// - Throws: ``SnapshotterError/Code/invalidArgument`` for a text that is no filter.
+    public func list(_ filters: [String] = []) throws(SnapshotterError) -> [Snapshot] {
+        let filters = try filters.map { text throws(SnapshotterError) in try SnapshotFilter(text) }
+        let all = index.all().map(Snapshot.init)
+        return filters.isEmpty ? all : all.filter { snapshot in filters.contains { $0.matches(snapshot) } }
+    }
+
+    /// How much space a snapshot takes beyond its parent's.
+    ///
+    /// - Throws: ``SnapshotterError/Code/notFound``.
+    public func usage(_ key: String) throws(SnapshotterError) -> SnapshotUsage {
+        let layer = try entry(key).layer
+        return SnapshotUsage(
+            bytes: try attempting("ask for the usage of snapshot “\(key)”") { () throws(LayerStoreError) in
+                try store.ownBytes(of: layer)
+            })
+    }
+
+    /// How to mount an active snapshot or a view; its device is there when the call returns.
+    ///
+    /// - Throws: ``SnapshotterError/Code/notFound``; ``SnapshotterError/Code/failedPrecondition`` for a committed one.
+    public func mounts(_ key: String) throws(SnapshotterError) -> [SnapshotMount] {
+        try gate.with([key]) { () throws(SnapshotterError) in
+            let entry = try entry(key)
+            guard entry.record.kind != .committed else {
+                throw SnapshotterError(
+                    .failedPrecondition, "the snapshot “\(key)” is committed; prepare another from it, or a view of it")
+            }
+            let active = try attempting("activate snapshot “\(key)”") { () throws(LayerStoreError) in
+                try store.activateSnapshot(entry.layer)
+            }
+            return mounts(entry.record.kind, active)
+        }
+    }
+
+    // MARK: Changing
+
+    /// Replaces labels of a snapshot.
+    ///
+    /// - Parameters:
+    ///   - key: The snapshot.
+    ///   - labels: The new labels.
+    ///   - paths: Which of them count: `labels` for all of them, `labels.` with a label's name behind it for one, which is
+    ///     deleted where `labels` has no such label. None is all.
+    /// - Returns: What the snapshot is now.
+    /// - Throws: ``SnapshotterError/Code/notFound``; ``SnapshotterError/Code/invalidArgument`` for another path.
+    public func update(
+        _ key: String, labels: [String: String], paths: [String]
+    ) throws(SnapshotterError) -> Snapshot {
+        let update = try LabelUpdate(labels: labels, paths: paths)
+        return try gate.with([key]) { () throws(SnapshotterError) in
+            let layer = try entry(key).layer
+            let record = try attempting("update snapshot “\(key)”") { () throws(LayerStoreError) in
+                try store.updateSnapshot(layer) { record in
+                    record.labels = update.applied(to: record.labels)
+                    record.updated = Self.now()
+                }
+            }
+            return try publish(record, as: layer, in: key)
+        }
+    }
+
+    /// Lets the space of what was removed become free.
+    ///
+    /// It becomes free behind every removal anyway; this returns at once.
+    public func cleanUp() {
+        store.freeRemovedLayers()
+    }
+
+    // MARK: Parts of operations
+
+    func entry(_ key: String) throws(SnapshotterError) -> SnapshotIndex.Entry {
+        guard let entry = index[key] else { throw SnapshotterError(.notFound, "there is no snapshot “\(key)”") }
+        return entry
+    }
+
+    /// Runs a call of the store; its error becomes one of containerd's.
+    func attempting<Result>(
+        _ operation: @autoclosure () -> String, _ body: () throws(LayerStoreError) -> Result
+    ) throws(SnapshotterError) -> Result {
+        do {
+            return try body()
+        } catch {
+            throw SnapshotterError(operation(), error)
+        }
+    }
+
+    func publish(
+        _ record: LayerRecord, as layer: LayerID, in key: String
+    ) throws(SnapshotterError) -> Snapshot {
+        guard let snapshot = record.snapshot else {
+            throw SnapshotterError(.internal, "the layer \(layer) is no snapshot any more")
+        }
+        index.replace(key, with: .init(layer: layer, record: snapshot))
+        return Snapshot(snapshot)
+    }
+
+    func mounts(_ kind: Snapshot.Kind, _ active: LayerStore.ActiveSnapshot) -> [SnapshotMount] {
+        let access = kind == .view ? ["ro"] : []
+        return [
+            SnapshotMount(
+                type: store.configuration.filesystem.rawValue, source: active.devicePath.string,
+                options: access + store.snapshotMountOptions)
+        ]
+    }
+
+    /// The time in nanoseconds since 1970.
+    static func now() -> Int64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}

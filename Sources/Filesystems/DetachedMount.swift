@@ -1,0 +1,70 @@
+internal import CShims
+internal import Glibc
+public import SystemPackage
+
+/// A file system that is mounted at no place: only descriptors lead to its files.
+///
+/// It is unmounted when the last descriptor of a file in it is closed, however that happens: also when the process is
+/// killed. Programs in it cannot be run, and device nodes not be opened.
+public final class DetachedMount: Sendable {
+    /// What can be done in the file system.
+    public enum Access: Hashable, Sendable {
+        /// Everything.
+        case readWrite
+        /// Reading. On a device that is not read-only, what an interruption left behind is mended first.
+        case readOnly
+        /// Reading in a file system that is mounted for writing elsewhere.
+        case readOnlyView
+    }
+
+    /// The root directory.
+    ///
+    /// It is good for reaching what is in it, and for nothing else (`O_PATH`).
+    public let root: FileDescriptor
+
+    /// Mounts the file system on a device.
+    ///
+    /// The corresponding system calls are `fsopen`, `fsconfig` and `fsmount`.
+    ///
+    /// - Parameters:
+    ///   - device: The device's node.
+    ///   - type: The file system's name in `/proc/filesystems`.
+    ///   - options: Options as in `/etc/fstab`, each of which may hold several, separated by commas; of what every file
+    ///     system has, only the access counts.
+    ///   - access: What is to be done in it.
+    /// - Throws: ``FilesystemError``: `EROFS` when the file system must be mended, and the device is read-only; `EBUSY`
+    ///   when it is mounted elsewhere with another access.
+    public init(
+        _ device: FilePath, type: String, options: [String] = [], _ access: Access
+    ) throws(FilesystemError) {
+        let filesystem = unsafe dmshim_open_filesystem(type)
+        defer { if filesystem >= 0 { Glibc.close(filesystem) } }
+        var answer = min(filesystem, 0)
+        var settings = MountOptions.split(options).data.split(separator: ",").map(String.init)
+        settings.append("source=\(device)")
+        if access == .readOnly { settings.append("ro") }
+        for setting in settings where answer == 0 {
+            let parts = setting.split(separator: "=", maxSplits: 1).map(String.init)
+            answer = unsafe dmshim_set_option(filesystem, parts[0], parts.count > 1 ? parts[1] : nil)
+        }
+        if answer == 0 { answer = dmshim_create_superblock(filesystem) }
+        if answer == 0 { answer = dmshim_mount_nowhere(filesystem, access == .readWrite ? 0 : 1) }
+        guard answer >= 0 else {
+            throw Mount.failure(
+                "mount", device, Errno(rawValue: -answer), type: type, detail: Self.message(of: filesystem))
+        }
+        root = FileDescriptor(rawValue: answer)
+    }
+
+    deinit { Glibc.close(root.rawValue) }
+
+    /// What the kernel has to say about a mount that failed; not all file systems say it here.
+    private static func message(of filesystem: CInt) -> String? {
+        var buffer = [UInt8](repeating: 0, count: 1024)
+        let count = unsafe read(filesystem, &buffer, buffer.count)
+        // One letter for the importance, and a blank.
+        guard count > 2 else { return nil }
+        let text = buffer[2..<count].prefix { $0 != UInt8(ascii: "\n") }
+        return "the kernel says: " + String(decoding: text, as: UTF8.self)
+    }
+}

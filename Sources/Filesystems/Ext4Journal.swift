@@ -1,0 +1,56 @@
+internal import BlockDevices
+internal import CShims
+public import DeviceMapper
+internal import Glibc
+public import SystemPackage
+
+/// What ext4 needs before it is unmounted, where its device has refused writes.
+public enum Ext4Journal {
+    /// Keeps what stands in the journal only, if writes of it to its place have failed, on a full pool for example.
+    ///
+    /// ext4 itself notices that at the unmount, when it has nothing left to do, and marks the journal as empty all the
+    /// same (seen on Linux 6.1.176 and 6.12.113): files are damaged that were synchronised long before. A file system that
+    /// was stopped first keeps its journal, and the next mount writes all of it to its place. What was written and not
+    /// synchronised is brought to the device before that, for it cannot be afterwards. One that somebody uses is left as it
+    /// is. Where no write has failed, nothing is written or flushed.
+    ///
+    /// The corresponding ioctl is `EXT4_IOC_SHUTDOWN`.
+    ///
+    /// - Parameters:
+    ///   - device: Its device.
+    ///   - mountPoint: Where it is mounted.
+    /// - Throws: ``FilesystemError``, with `EBUSY` when somebody uses the file system.
+    public static func keepAfterFailedWrites(
+        to device: DeviceNumber, at mountPoint: FilePath
+    ) throws(FilesystemError) {
+        guard haveWritesFailed(to: device) else { return }
+        // It answers EAGAIN for one that nobody uses, and marks it; looking it up takes away a mark that was left.
+        _ = try? Stat(mountPoint)
+        let flags = CInt(UMOUNT_NOFOLLOW) | CInt(MNT_EXPIRE)
+        let result = unsafe mountPoint.withPlatformString { unsafe umount2($0, flags) }
+        if result != 0, errno == EBUSY { throw FilesystemError("unmount", mountPoint, errno: .resourceBusy) }
+        guard result != 0, errno == EAGAIN,
+            let directory = try? FileDescriptor.open(mountPoint, .readOnly, options: [.directory, .closeOnExec])
+        else { return }
+        _ = try? directory.closeAfter {
+            // Somebody may have unmounted it meanwhile, and then this is a directory of the file system below.
+            guard try DeviceNumber(Stat(directory).deviceID) == device else { return }
+            _ = dmshim_sync_filesystem(directory.rawValue)
+            // A kernel that does not know it, or a file system that has stopped by itself, unmounts as it always has.
+            _ = dmshim_ext4_shut_down(directory.rawValue)
+        }
+    }
+
+    /// Whether the kernel remembers a write to the device that has failed, or ext4 has met an error on it.
+    private static func haveWritesFailed(to device: DeviceNumber) -> Bool {
+        if let node = try? DeviceNode.path(of: device),
+            let descriptor = try? FileDescriptor.open(node, .readOnly, options: .closeOnExec),
+            let failure = try? descriptor.closeAfter({ dmshim_wait_for_writes(descriptor.rawValue) }), failure != 0
+        {
+            return true
+        }
+        // Whoever asked first has been told, and only the count is left.
+        let count = FilePath("/sys/fs/ext4/dm-\(device.minor)/errors_count")
+        return ((try? PseudoFile.readLine(count)) ?? "0") != "0"
+    }
+}

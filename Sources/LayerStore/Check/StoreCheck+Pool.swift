@@ -1,0 +1,187 @@
+internal import BlockDevices
+internal import DeviceMapper
+internal import SystemPackage
+internal import ThinProvisioning
+
+/// The pool and what it stands on.
+extension StoreCheck {
+    mutating func examinePool() {
+        examineBackingFiles()
+        let active = activePool()
+        pool.isActive = active != nil
+        var metadataPath: FilePath?
+        if let active {
+            examineState(of: active)
+            metadataPath = path { try active.target().target.metadataDevice }
+            pool.dataPath = path { try active.target().target.dataDevice }
+        } else if ownsPool || store == nil {
+            let source = store?.configuration.pool
+            metadataPath = source?.metadataDevice.map { FilePath($0) } ?? directory.metadataFile
+            pool.dataPath = source?.dataDevice.map { FilePath($0) } ?? directory.dataFile
+        }
+        if let metadataPath { readMetadata(metadataPath) }
+    }
+
+    private func path(_ device: () throws -> TargetDevice) -> FilePath? {
+        switch try? device() {
+        case .number(let number)?: try? DeviceNode.path(of: number)
+        case .path(let path)?: FilePath(path)
+        case nil: nil
+        }
+    }
+
+    /// The pool if it is active, whoever has made it.
+    private mutating func activePool() -> ThinPool? {
+        guard let store else { return nil }
+        let name = (try? directory.poolName().description) ?? "pool"
+        do {
+            if let pool = try store.activePool() { return pool }
+            guard let path = store.configuration.pool.poolDevice else { return nil }
+            add(
+                .pool, .warning, path, "the pool \(path) is not active, so that nothing can be read of it",
+                "The next command that needs it activates it, if it is in a volume group; otherwise activate it where it was "
+                    + "made")
+            return nil
+        } catch let error as LayerStoreError {
+            add(.pool, .error, name, error.reason)
+        } catch let error as DeviceMapperError where error.code == .noDeviceMapper || error.code == .notPermitted {
+            add(.pool, .warning, name, "the kernel could not be asked whether the pool is active: \(error)")
+            return nil
+        } catch {
+            add(.pool, .error, name, "\(error)")
+        }
+        // Looking at a pool that somebody else has active does it no harm.
+        return try? directory.poolName().pool(in: store.control())
+    }
+
+    private mutating func examineState(of active: ThinPool) {
+        do {
+            if case .available(let state) = try active.status() { pool.state = state }
+            if let report = try store?.report(on: active), report.condition != .readWrite || report.isSuspended {
+                for problem in report.problems where !problem.isWarning {
+                    let steps = problem.steps.map { step in step.text + (step.command.map { " “\($0)”" } ?? "") }
+                    add(.poolMode, .error, active.name.description, problem.summary, steps.joined(separator: "\n"))
+                }
+            }
+        } catch {
+            add(.poolMode, .error, active.name.description, "cannot ask the pool for its state: \(error)")
+        }
+        if let length = try? active.target().length, let path = path({ try active.target().target.dataDevice }),
+            let device = try? BlockDevice(path), let size = try? device.size(), size < length.bytes
+        {
+            add(
+                .backingStore, .error, path.string,
+                "the pool uses \(length.bytes) bytes of \(path), which has \(size)",
+                "Layers that have data in the missing part are damaged; enlarge the device to what it was")
+        }
+    }
+
+    private mutating func examineBackingFiles() {
+        guard let source = store?.configuration.pool else { return }
+        for (file, size) in [
+            (directory.dataFile, source.dataFileSize), (directory.metadataFile, source.metadataFileSize),
+        ] {
+            guard let size else { continue }
+            do {
+                let present = try BackingFile.size(of: file)
+                if present < size { addShort(file, present, size, "and was made with") }
+            } catch {
+                add(.backingStore, .error, file.string, error.reason, "Restore it from a backup")
+            }
+        }
+    }
+
+    private mutating func addShort(_ file: FilePath, _ size: UInt64, _ needed: UInt64, _ words: String) {
+        guard !findings.contains(where: { $0.kind == .backingStore && $0.subject == file.string }) else { return }
+        add(
+            .backingStore, .error, file.string, "\(file) has \(size) bytes \(words) \(needed); it was cut short",
+            "Restore it from a backup: making it longer does not bring back what was in the missing part")
+    }
+
+    // MARK: The metadata
+
+    private mutating func readMetadata(_ path: FilePath) {
+        do {
+            let source = try ThinMetadataDevice(path)
+            let (superblock, devices) = try ThinPoolMetadata.consistently(reading: source) { metadata in
+                pool.superblock = metadata.superblock
+                return (metadata.superblock, try metadata.devices())
+            }
+            pool.source = source
+            pool.superblock = superblock
+            pool.devices = Dictionary(devices.map { ($0.id, $0) }) { first, _ in first }
+        } catch let error as ThinMetadataError where error.code == .notAPool && !pool.isActive {
+            add(
+                .poolMetadata, .error, path.string, "there is no pool's metadata on \(path)",
+                "If it was overwritten, restore it from a backup; “dmlayer init” completes a store that was never used")
+        } catch {
+            add(
+                .poolMetadata, .error, path.string, "cannot read the pool's metadata on \(path): \(error)",
+                (error as? ThinMetadataError)?.code == .unreadable
+                    ? "“dmesg” tells why; a disk that fails must be replaced"
+                    : pool.isActive ? "Try again" : "thin_repair writes what is left of it to another file or device")
+        }
+        if let superblock = pool.superblock { examine(superblock, path) }
+    }
+
+    private mutating func examine(_ superblock: ThinPoolSuperblock, _ path: FilePath) {
+        if superblock.needsCheck, !pool.isActive {
+            add(
+                .poolMode, .error, path.string,
+                "the pool's metadata must be checked before the pool can be changed again: writing it failed once",
+                "“thin_check \(path)”, and if that finds nothing “thin_check "
+                    + "--clear-needs-check-flag \(path)”; otherwise thin_repair writes it anew to another file or device"
+            )
+        }
+        if ownsPool, let configuration = store?.configuration, configuration.blockSize != superblock.blockSize.bytes {
+            add(
+                .configuration, .error, StoreConfiguration.fileName,
+                "\(StoreConfiguration.fileName) says that the pool has blocks of \(configuration.blockSize) bytes, and they "
+                    + "have \(superblock.blockSize.bytes)",
+                "Write “\"block_size\":\(superblock.blockSize.bytes)” there; if other things do not agree either, it is the "
+                    + "file of another store")
+        }
+        if let root = superblock.heldRoot {
+            add(
+                .heldSnapshot, .information, "\(root)",
+                "somebody holds a snapshot of the pool's metadata (block \(root)); while it is held, what is removed does "
+                    + "not become free. If nobody knows of it, “dmlayer dm message POOL 0 release_metadata_snap” gives it up"
+            )
+        }
+        examineClock(superblock.time)
+        // A short file is told by the superblock as well, whatever store.json says.
+        if ownsPool || store == nil {
+            let source = store?.configuration.pool
+            for (device, file, usage, unit) in [
+                (source?.dataDevice, directory.dataFile, superblock.dataUsage, superblock.blockSize.bytes),
+                (
+                    source?.metadataDevice, directory.metadataFile, superblock.metadataUsage,
+                    BlockUsage.metadataBlockSize
+                ),
+            ] where device == nil {
+                guard let usage, let size = try? BackingFile.size(of: file) else { continue }
+                let (needed, overflow) = usage.total.multipliedReportingOverflow(by: unit)
+                if overflow || size < needed { addShort(file, size, overflow ? .max : needed, "and the pool uses") }
+            }
+        }
+    }
+
+    /// Mappings have 24 bits for the time, and the kernel does not look whether it fits.
+    private mutating func examineClock(_ time: UInt32) {
+        let end: UInt32 = 1 << 24
+        guard time >= end / 2 else { return }
+        let message =
+            "the pool has made \(time) of the \(end) snapshots that it can make; behind the last one the kernel destroys "
+            + "its mappings"
+        if time >= end - end / 1000 {
+            add(.clock, .error, "\(time)", message, "Make no more layers in it. Move the layers into a new store now")
+        } else {
+            add(.clock, .warning, "\(time)", message, "Move the layers into a new store before")
+        }
+    }
+}
+
+extension DeviceName {
+    /// The pool of this name.
+    fileprivate func pool(in control: Control) throws -> ThinPool { try ThinPool(control, open: .name(self)) }
+}

@@ -1,0 +1,95 @@
+/// Something about a store that does not agree with something else.
+public struct StoreFinding: Hashable, Sendable {
+    /// What disagrees, for a program to decide on.
+    public struct Kind: RawRepresentable, Hashable, Sendable {
+        /// The kind as a word that stays what it is.
+        public let rawValue: String
+
+        /// Takes a word.
+        public init(rawValue: String) { self.rawValue = rawValue }
+
+        private init(_ rawValue: String) { self.rawValue = rawValue }
+
+        /// `store.json` is missing, cannot be understood or contradicts the pool.
+        public static let configuration = Kind("configuration")
+        /// The metadata directory cannot be read.
+        public static let metadataDirectory = Kind("metadata_directory")
+        /// A file of the metadata directory cannot be understood, or its name is none that the store gives.
+        public static let damagedFile = Kind("damaged_file")
+        /// What an interrupted write left behind.
+        public static let temporaryFile = Kind("temporary_file")
+        /// A layer that is being removed.
+        public static let removal = Kind("removal")
+        /// Thin devices that an operation is making, or one that died has left.
+        public static let unfinished = Kind("unfinished")
+        /// Several layers have the same thin device.
+        public static let duplicateDevice = Kind("duplicate_device")
+        /// A layer has a thin device that the pool does not have.
+        public static let missingDevice = Kind("missing_device")
+        /// The pool has a thin device that no layer has.
+        public static let orphanDevice = Kind("orphan_device")
+        /// A layer that others were made from does not exist.
+        public static let missingParent = Kind("missing_parent")
+        /// The size of a layer is not possible.
+        public static let size = Kind("size")
+        /// The base device is missing, not complete, or not the one that the files are about.
+        public static let baseDevice = Kind("base_device")
+        /// Docker's `deviceset-metadata` is missing, cannot be understood or contradicts something.
+        public static let deviceSet = Kind("device_set")
+        /// Docker's `transaction-metadata` cannot be understood, or does not agree with the pool.
+        public static let transaction = Kind("transaction")
+        /// A mapped device of the store does not agree with its layer.
+        public static let mappedDevice = Kind("mapped_device")
+        /// A file or device below the pool is missing, too short or in somebody else's use.
+        public static let backingStore = Kind("backing_store")
+        /// The pool is not active where it must be, or belongs to somebody else.
+        public static let pool = Kind("pool")
+        /// The pool takes no changes or has failed.
+        public static let poolMode = Kind("pool_mode")
+        /// The pool's metadata cannot be read.
+        public static let poolMetadata = Kind("pool_metadata")
+        /// The pool has made so many snapshots that it comes near the end of its clock.
+        public static let clock = Kind("clock")
+        /// A snapshot of the pool's metadata is held.
+        public static let heldSnapshot = Kind("held_snapshot")
+    }
+
+    /// How bad it is.
+    public enum Severity: String, Hashable, Sendable, Comparable {
+        /// Nothing is wrong.
+        case information
+        /// The store works, and somebody has to see to it.
+        case warning
+        /// Something is lost, or cannot be used.
+        case error
+
+        /// Whether the first is the less severe one.
+        public static func < (left: Severity, right: Severity) -> Bool { left.rank < right.rank }
+
+        private var rank: Int { self == .error ? 2 : self == .warning ? 1 : 0 }
+    }
+
+    /// What disagrees.
+    public let kind: Kind
+    /// How bad it is.
+    public let severity: Severity
+    /// The layer, the file or the number of the thin device that it is about.
+    public let subject: String
+    /// What was found.
+    public let message: String
+    /// What to do, if something is to be done; each step is a line.
+    public let advice: String?
+    /// Whether a repair mends it without being told more.
+    public let isRepairable: Bool
+}
+
+extension StoreFinding: CustomStringConvertible {
+    /// What was found, and what to do on the lines below.
+    public var description: String {
+        let lines = advice?.split(separator: "\n") ?? []
+        return "\(severity.rawValue): " + message + lines.map { "\n    " + $0 }.joined()
+    }
+
+    /// Whether another finding is about the same thing.
+    func isSame(as other: StoreFinding) -> Bool { kind == other.kind && subject == other.subject }
+}

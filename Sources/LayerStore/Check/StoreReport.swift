@@ -1,0 +1,51 @@
+public import ThinProvisioning
+
+/// What a check of a store has found.
+public struct StoreReport: Hashable, Sendable {
+    /// What does not agree, the worst first.
+    public let findings: [StoreFinding]
+    /// What was found before a repair and is not there any more.
+    public let repaired: [StoreFinding]
+    /// What a repair could not do, and why.
+    public let failures: [String]
+    /// How many metadata files of layers were understood, that of the base device included.
+    public let layerCount: Int
+    /// How many thin devices the pool has; `nil` when its metadata could not be read.
+    public let thinDeviceCount: Int?
+    /// Whether the pool was active.
+    public let isPoolActive: Bool
+
+    /// Whether nothing was found that somebody has to see to.
+    public var isClean: Bool { failures.isEmpty && findings.allSatisfy { $0.severity == .information } }
+}
+
+/// What a repair does beyond what needs no decision.
+public struct StoreRepairOrders: Hashable, Sendable {
+    /// Layers whose thin device the pool does not have; their metadata files are removed.
+    public var forgotten: [LayerID]
+    /// Thin devices whose metadata file was lost, with the id of the layer that each becomes.
+    public var adopted: [AdoptedDevice]
+    /// Thin devices that no layer has, to be deleted in a pool that somebody else made.
+    public var deleted: [ThinDeviceID]
+
+    /// A thin device that becomes a layer.
+    public struct AdoptedDevice: Hashable, Sendable {
+        /// The number of the thin device.
+        public let device: ThinDeviceID
+        /// The id of the layer.
+        public let id: LayerID
+
+        /// Says what becomes which layer.
+        public init(_ device: ThinDeviceID, as id: LayerID) {
+            self.device = device
+            self.id = id
+        }
+    }
+
+    /// Makes orders.
+    public init(forgotten: [LayerID] = [], adopted: [AdoptedDevice] = [], deleted: [ThinDeviceID] = []) {
+        self.forgotten = forgotten
+        self.adopted = adopted
+        self.deleted = deleted
+    }
+}

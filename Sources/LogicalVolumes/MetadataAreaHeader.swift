@@ -1,0 +1,99 @@
+/// The first sector of a metadata area, which says where in it the text in force is.
+struct MetadataAreaHeader: Hashable, Sendable {
+    /// Where a text is.
+    struct Slot: Hashable, Sendable {
+        /// The first byte, from the beginning of the area.
+        var offset: UInt64
+        /// How many bytes, with the zero byte at the end.
+        var length: UInt64
+        /// The text's checksum.
+        var checksum: UInt32
+        /// Bit 0: the area is set aside, and its text is an old one.
+        var flags: UInt32
+
+        var isIgnored: Bool { flags & 1 != 0 }
+    }
+
+    /// Where the area begins on the device, in bytes.
+    let start: UInt64
+    /// How many bytes it has, this header among them.
+    let length: UInt64
+    /// The text in force, if the physical volume belongs to a group.
+    var committed: Slot?
+    /// A text that is about to be in force.
+    var precommitted: Slot?
+    /// Whether the area is set aside, also without a text.
+    var isIgnored: Bool
+
+    /// The length of the header in bytes; texts begin behind it.
+    static let length = 512
+    private static let magic = [UInt8](" LVM2 x[5A%r0N*>".utf8)
+    private static let version: UInt32 = 1
+    private static let slotsOffset = 40
+    private static let slotLength = 24
+
+    /// Makes the header of an empty area.
+    init(_ area: PhysicalVolumeLabel.Area) {
+        start = area.offset
+        length = area.length
+        isIgnored = false
+    }
+
+    /// Reads the header of the area that a label names.
+    init(_ bytes: [UInt8], of area: PhysicalVolumeLabel.Area) throws(LogicalVolumeError) {
+        func damaged(_ what: String) -> LogicalVolumeError {
+            LogicalVolumeError(.damagedMetadata, "the metadata area at byte \(area.offset) is damaged: \(what)")
+        }
+        guard bytes.count == Self.length else { throw damaged("it ends within its header") }
+        guard LittleEndian.read(UInt32.self, bytes, at: 0) == MetadataChecksum.of(bytes[4...]) else {
+            throw damaged("its header has a wrong checksum")
+        }
+        guard bytes[4...].starts(with: Self.magic), LittleEndian.read(UInt32.self, bytes, at: 20) == Self.version else {
+            throw damaged("its header is not of the kind that is known")
+        }
+        guard LittleEndian.read(UInt64.self, bytes, at: 24) == area.offset,
+            LittleEndian.read(UInt64.self, bytes, at: 32) == area.length
+        else { throw damaged("its header is about another area") }
+        start = area.offset
+        length = area.length
+        let first = Self.slot(bytes, 0)
+        isIgnored = first?.isIgnored ?? false
+        committed = first.flatMap { $0.length == 0 ? nil : $0 }
+        precommitted = committed == nil ? nil : Self.slot(bytes, 1)
+        for slot in [committed, precommitted].compactMap(\.self) {
+            // A text is never longer than the ring; where it ends past the area's end it goes on at the ring's start.
+            guard slot.offset >= UInt64(Self.length), slot.offset < length,
+                slot.length <= length - UInt64(Self.length)
+            else { throw damaged("its header names a text outside of it") }
+        }
+    }
+
+    private static func slot(_ bytes: [UInt8], _ index: Int) -> Slot? {
+        let place = slotsOffset + index * slotLength
+        guard let offset = LittleEndian.read(UInt64.self, bytes, at: place),
+            let length = LittleEndian.read(UInt64.self, bytes, at: place + 8),
+            let checksum = LittleEndian.read(UInt32.self, bytes, at: place + 16),
+            let flags = LittleEndian.read(UInt32.self, bytes, at: place + 20), offset != 0
+        else { return nil }
+        return Slot(offset: offset, length: length, checksum: checksum, flags: flags)
+    }
+
+    func encoded() -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: Self.length)
+        bytes.replaceSubrange(4..<20, with: Self.magic)
+        LittleEndian.write(Self.version, &bytes, at: 20)
+        LittleEndian.write(start, &bytes, at: 24)
+        LittleEndian.write(length, &bytes, at: 32)
+        // A precommitted text of a group that is new has an empty slot of the committed one before it.
+        for (index, slot) in [committed, precommitted].enumerated() {
+            guard let slot else { continue }
+            let place = Self.slotsOffset + index * Self.slotLength
+            LittleEndian.write(slot.offset, &bytes, at: place)
+            LittleEndian.write(slot.length, &bytes, at: place + 8)
+            LittleEndian.write(slot.checksum, &bytes, at: place + 16)
+            LittleEndian.write(slot.flags, &bytes, at: place + 20)
+        }
+        LittleEndian.write(MetadataChecksum.of(bytes[4...]), &bytes, at: 0)
+        return bytes
+    }
+}

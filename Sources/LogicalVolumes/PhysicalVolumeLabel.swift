@@ -1,0 +1,186 @@
+internal import DeviceMapper
+
+/// The label at the beginning of a physical volume, with the header that it leads to.
+public struct PhysicalVolumeLabel: Hashable, Sendable {
+    /// A range of bytes of the device; a length of 0 reaches to its end.
+    public struct Area: Hashable, Sendable {
+        /// The first byte.
+        public var offset: UInt64
+        /// How many bytes.
+        public var length: UInt64
+
+        /// Makes a range.
+        public init(offset: UInt64, length: UInt64) {
+            self.offset = offset
+            self.length = length
+        }
+    }
+
+    /// The physical volume's uuid.
+    public let id: LVMIdentifier
+    /// The size of the device in bytes when it became a physical volume.
+    public let deviceSize: UInt64
+    /// Where the extents are.
+    public let dataAreas: [Area]
+    /// Where the texts about the volume group are.
+    public let metadataAreas: [Area]
+    /// Whether a volume group has it; `nil` before version 1 of the header's extension, which has no such mark.
+    public var isUsed: Bool?
+    /// The sector that the label is in, of the first four.
+    public let sector: Int
+
+    /// How much of a device is read to find a label, in bytes.
+    static let searchedBytes = sectorCount * sectorSize
+    private static let sectorCount = 4
+    private static let sectorSize = 512
+    private static let magic = Array("LABELONE".utf8)
+    private static let type = Array("LVM2 001".utf8)
+    private static let headerOffset = 32
+    /// More areas than any version of lvm2 makes.
+    private static let mostAreas = 8
+
+    /// Makes the label of a new physical volume as lvm2 does: one metadata area before the first mebibyte, and the
+    /// extents behind it.
+    public init(new id: LVMIdentifier, deviceSize: UInt64) {
+        self.id = id
+        self.deviceSize = deviceSize
+        dataAreas = [Area(offset: 1 << 20, length: 0)]
+        metadataAreas = [Area(offset: 4096, length: (1 << 20) - 4096)]
+        isUsed = false
+        sector = 1
+    }
+
+    /// Reads the label of a device.
+    ///
+    /// - Returns: `nil` when the device has none.
+    /// - Throws: ``LogicalVolumeError/Code/damagedLabel`` when there is one that cannot be relied on; what reading throws.
+    public static func read(_ storage: any PhysicalStorage) throws -> PhysicalVolumeLabel? {
+        try PhysicalVolumeLabel(
+            searching: try storage.read(offset: 0, count: searchedBytes), deviceSize: try storage.size())
+    }
+
+    /// Finds the label in the first sectors of a device.
+    init?(searching bytes: [UInt8], deviceSize: UInt64) throws(LogicalVolumeError) {
+        var damage: LogicalVolumeError?
+        for sector in 0..<Self.sectorCount {
+            let start = sector * Self.sectorSize
+            guard bytes.count >= start + Self.sectorSize else { break }
+            let content = Array(bytes[start..<start + Self.sectorSize])
+            let hasMagic = content.starts(with: Self.magic)
+            // One of the two alone is what a damaged label has.
+            guard hasMagic || content[24...].starts(with: Self.type) else { continue }
+            do {
+                // A label of another kind of volume is none of lvm2's.
+                if hasMagic, Self.isWhole(content, sector), !content[24...].starts(with: Self.type) { continue }
+                try self.init(content, sector: sector, actualSize: deviceSize)
+                return
+            } catch {
+                damage = error
+            }
+        }
+        if let damage { throw damage }
+        return nil
+    }
+
+    private static func isWhole(_ bytes: [UInt8], _ sector: Int) -> Bool {
+        LittleEndian.read(UInt64.self, bytes, at: 8) == UInt64(sector)
+            && LittleEndian.read(UInt32.self, bytes, at: 16) == MetadataChecksum.of(bytes[20...])
+    }
+
+    private init(_ bytes: [UInt8], sector: Int, actualSize: UInt64) throws(LogicalVolumeError) {
+        func damaged(_ what: String) -> LogicalVolumeError {
+            LogicalVolumeError(.damagedLabel, "the label in sector \(sector) is damaged: \(what)")
+        }
+        guard bytes.starts(with: Self.magic) else { throw damaged("it does not begin with LABELONE") }
+        guard LittleEndian.read(UInt64.self, bytes, at: 8) == UInt64(sector) else {
+            throw damaged("it says that it belongs into another sector")
+        }
+        guard LittleEndian.read(UInt32.self, bytes, at: 16) == MetadataChecksum.of(bytes[20...]) else {
+            throw damaged("its checksum is wrong")
+        }
+        guard bytes[24...].starts(with: Self.type) else { throw damaged("it is not of the type LVM2 001") }
+        guard let offset = LittleEndian.read(UInt32.self, bytes, at: 20).map(Int.init), offset >= Self.headerOffset,
+            offset <= bytes.count - 40, let id = LVMIdentifier(compact: Array(bytes[offset..<offset + 32])),
+            let size = LittleEndian.read(UInt64.self, bytes, at: offset + 32)
+        else { throw damaged("its header cannot be understood") }
+        var position = offset + 40
+        guard let data = Self.areas(bytes, &position), let metadata = Self.areas(bytes, &position) else {
+            throw damaged("its list of areas does not end")
+        }
+        for area in metadata {
+            let (end, overflow) = area.offset.addingReportingOverflow(area.length)
+            guard !overflow, end <= actualSize, area.length > UInt64(MetadataAreaHeader.length) else {
+                throw damaged(
+                    "the metadata area at byte \(area.offset) with \(area.length) bytes does not fit on the device, "
+                        + "which has \(actualSize) bytes")
+            }
+        }
+        self.id = id
+        self.sector = sector
+        deviceSize = size
+        dataAreas = data
+        metadataAreas = metadata
+        if let version = LittleEndian.read(UInt32.self, bytes, at: position), version > 0,
+            let flags = LittleEndian.read(UInt32.self, bytes, at: position + 4)
+        {
+            isUsed = flags & 1 != 0
+        } else {
+            isUsed = nil
+        }
+    }
+
+    private static func areas(_ bytes: [UInt8], _ position: inout Int) -> [Area]? {
+        var areas: [Area] = []
+        while let offset = LittleEndian.read(UInt64.self, bytes, at: position),
+            let length = LittleEndian.read(UInt64.self, bytes, at: position + 8)
+        {
+            position += 16
+            if offset == 0 { return areas }
+            guard areas.count < mostAreas else { return nil }
+            areas.append(Area(offset: offset, length: length))
+        }
+        return nil
+    }
+
+    /// The sector that a new label fills.
+    func encoded() -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: Self.sectorSize)
+        bytes.replaceSubrange(0..<8, with: Self.magic)
+        LittleEndian.write(UInt64(sector), &bytes, at: 8)
+        LittleEndian.write(UInt32(Self.headerOffset), &bytes, at: 20)
+        bytes.replaceSubrange(24..<32, with: Self.type)
+        bytes.replaceSubrange(32..<64, with: id.compact.utf8)
+        LittleEndian.write(deviceSize, &bytes, at: 64)
+        var position = 72
+        for areas in [dataAreas, metadataAreas] {
+            for area in areas {
+                LittleEndian.write(area.offset, &bytes, at: position)
+                LittleEndian.write(area.length, &bytes, at: position + 8)
+                position += 16
+            }
+            position += 16
+        }
+        LittleEndian.write(UInt32(2), &bytes, at: position)
+        LittleEndian.write(UInt32(isUsed == true ? 1 : 0), &bytes, at: position + 4)
+        LittleEndian.write(MetadataChecksum.of(bytes[20...]), &bytes, at: 16)
+        return bytes
+    }
+
+    /// Marks the label on the device as one whose physical volume a group has, and changes nothing else of it.
+    ///
+    /// A label without the place for the mark stays as it is; lvm2 does without it as well.
+    func markUsed(on storage: any PhysicalStorage) throws {
+        guard isUsed == false else { return }
+        let place = UInt64(sector * Self.sectorSize)
+        var bytes = try storage.read(offset: place, count: Self.sectorSize)
+        guard bytes.count == Self.sectorSize, Self.isWhole(bytes, sector),
+            var position = LittleEndian.read(UInt32.self, bytes, at: 20).map({ Int($0) + 40 }),
+            Self.areas(bytes, &position) != nil, Self.areas(bytes, &position) != nil, position + 8 <= bytes.count,
+            let flags = LittleEndian.read(UInt32.self, bytes, at: position + 4)
+        else { throw LogicalVolumeError(.damagedLabel, "the label in sector \(sector) has changed meanwhile") }
+        LittleEndian.write(flags | 1, &bytes, at: position + 4)
+        LittleEndian.write(MetadataChecksum.of(bytes[20...]), &bytes, at: 16)
+        try storage.write(bytes, offset: place)
+        try storage.flush()
+    }
+}

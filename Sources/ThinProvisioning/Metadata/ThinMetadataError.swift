@@ -1,0 +1,65 @@
+/// A pool's metadata that could not be read from its device.
+public struct ThinMetadataError: Error, Hashable, Sendable {
+    /// What went wrong, for a program to decide on.
+    public struct Code: Hashable, Sendable {
+        private enum Value: Hashable {
+            case notAPool, inconsistent, unreadable, noSuchDevice, noReferenceCounts, notSupported
+        }
+        private let value: Value
+
+        /// There is no thin pool on the device.
+        public static let notAPool = Code(value: .notAPool)
+        /// What was read does not hold together.
+        ///
+        /// On the device of an active pool this is what a reader sees that a commit overtook: try again. On a device that
+        /// nobody writes to, the metadata is damaged.
+        public static let inconsistent = Code(value: .inconsistent)
+        /// The device could not be opened or read.
+        public static let unreadable = Code(value: .unreadable)
+        /// The pool has no thin device of this number.
+        public static let noSuchDevice = Code(value: .noSuchDevice)
+        /// A snapshot of the metadata has no reference counts, so that it does not tell what is shared.
+        public static let noReferenceCounts = Code(value: .noReferenceCounts)
+        /// The metadata has a form that this reader does not know.
+        public static let notSupported = Code(value: .notSupported)
+    }
+
+    /// What went wrong.
+    public let code: Code
+    /// The block of 4096 bytes of the metadata device that it was found in, if it was one.
+    public let block: UInt64?
+    /// What was found, as a sentence without an end.
+    public let detail: String
+    /// The error below, if there is one.
+    public let underlying: (any Error)?
+
+    init(_ code: Code, block: UInt64? = nil, _ detail: String, underlying: (any Error)? = nil) {
+        self.code = code
+        self.block = block
+        self.detail = detail
+        self.underlying = underlying
+    }
+
+    /// Whether two errors say the same; the error below is not compared.
+    public static func == (left: ThinMetadataError, right: ThinMetadataError) -> Bool {
+        left.code == right.code && left.block == right.block && left.detail == right.detail
+    }
+
+    /// Hashes what `==` compares.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(code)
+        hasher.combine(block)
+        hasher.combine(detail)
+    }
+}
+
+extension ThinMetadataError: CustomStringConvertible {
+    /// Where in the metadata it is, and what to do.
+    public var description: String {
+        let place = block.map { "block \($0) of the pool's metadata: " } ?? ""
+        let advice =
+            code == .inconsistent
+            ? "; if the pool is active it was changed meanwhile, if it is not, thin_check tells the damage" : ""
+        return place + detail + advice
+    }
+}

@@ -1,0 +1,41 @@
+internal import DeviceMapper
+internal import LayerStore
+internal import LogicalVolumes
+
+/// What `pool status` says of the volume group of a pool.
+struct PoolVolumeGroup {
+    private let group: VolumeGroup
+    private let settings: AutoextendSettings
+
+    /// Reads it; `nil` when the pool is none of LVM's, or its volume group cannot be read.
+    init?(_ report: PoolReport) {
+        guard report.isForeign, let volume = ThinPoolVolume(report.name), let read = try? volume.read() else {
+            return nil
+        }
+        (group, settings) = read
+    }
+
+    private var free: UInt64? { try? group.freeExtentCount() }
+
+    private var devices: [String] { group.physicalVolumes.map { $0.deviceHint ?? $0.id.description } }
+
+    var rows: [[String]] {
+        let free = free.map {
+            "\($0) of \(group.extentCount) extents free (\(ByteSize.decimal($0 * group.extentSize.bytes)))"
+        }
+        let growth = settings.threshold < 100 ? "by \(settings.percent)% from \(settings.threshold)% on" : "never"
+        return [
+            ["Volume group:", "\(group.name) on \(devices.joined(separator: ", ")): \(free ?? group.obstacle ?? "")"],
+            ["Extended:", "\(growth), while “pool monitor” or dmeventd runs"],
+        ]
+    }
+
+    var json: JSONValue {
+        .object([
+            "name": .text(group.name), "devices": .list(devices.map { .text($0) }),
+            "extent_size": .number(group.extentSize.bytes), "extents": .number(group.extentCount),
+            "free_extents": free.map { .number($0) }, "autoextend_threshold": .number(UInt64(settings.threshold)),
+            "autoextend_percent": .number(UInt64(settings.percent)),
+        ])
+    }
+}

@@ -1,0 +1,40 @@
+internal import ArgumentParser
+internal import LayerStore
+
+/// The command `why-busy`.
+struct WhyBusy: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "why-busy",
+        abstract: "Print who uses a layer.",
+        discussion: """
+            Processes with something of the layer open, mounts in any mount namespace, and devices on top of its device. \
+            Only what this process may see is shown: run it as root outside any container.
+            """)
+
+    @Argument(help: "The id of the layer, or base for the base device.")
+    var id: String
+
+    @OptionGroup var options: GlobalOptions
+
+    func run() throws {
+        let id = id == LayerID.base.text ? LayerID.base : try LayerID(id)
+        let users = try options.openStore().users(of: id)
+        try options.output.print(
+            json: users.map(UserJSON.init), text: users.isEmpty ? nil : users.map(\.description).joined(separator: "\n")
+        )
+    }
+}
+
+private struct UserJSON: Encodable {
+    let kind: String
+    let pid: Int?
+    let name: String
+    let path: String?
+
+    init(_ user: LayerUser) {
+        kind = user.kind.rawValue
+        pid = user.processID
+        name = user.name
+        path = user.path
+    }
+}

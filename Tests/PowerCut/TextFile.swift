@@ -1,0 +1,23 @@
+import SystemPackage
+
+/// Small files that are read and written as a whole.
+enum TextFile {
+    static func read(_ path: FilePath) throws -> String {
+        let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
+        return try file.closeAfter {
+            var content: [UInt8] = []
+            var buffer = [UInt8](repeating: 0, count: 1 << 16)
+            while true {
+                let count = try unsafe buffer.withUnsafeMutableBytes { unsafe try file.read(into: $0) }
+                if count == 0 { return String(decoding: content, as: UTF8.self) }
+                content += buffer[..<count]
+            }
+        }
+    }
+
+    static func write(_ text: String, to path: FilePath) throws {
+        let file = try FileDescriptor.open(
+            path, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: .ownerReadWrite)
+        _ = try file.closeAfter { try file.writeAll(text.utf8) }
+    }
+}
