@@ -135,9 +135,18 @@ import ThinProvisioning
         usleep(3_000_000)
         #expect(writers.areAlive)
         #expect(try fixture.run("pool status").output.contains("for ever"))
+        // The file system of a layer that is enlarged now waits like its writers, and nothing waits for it.
+        let enlargement = fixture.scratch.appending("enlargement")
+        try Shell.run(
+            "('\(DMLayerCommand.path)' --root '\(fixture.root)' resize layer-0 400m; echo $? > '\(enlargement)') >/dev/null 2>&1 &"
+        )
+        usleep(1_000_000)
         #expect(
             try Shell.runForStatus("timeout 20 '\(DMLayerCommand.path)' --root '\(fixture.root)' pool resize 256m")
                 .status == 0)
+        try Shell.run(
+            "for i in $(seq 200); do [ -s '\(enlargement)' ] && break; sleep 0.1; done; [ $(cat '\(enlargement)') = 0 ]"
+        )
         // Nobody has noticed anything.
         #expect(try writers.outcome().allSatisfy { $0.contains("2 MiB") || $0.contains("2.1 MB") })
         try writers.verify()
