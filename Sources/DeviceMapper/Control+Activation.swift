@@ -1,3 +1,5 @@
+internal import Glibc
+
 extension Control {
     /// Creates a device, loads its table and resumes it; whatever of that fails, no device is left.
     ///
@@ -45,6 +47,7 @@ extension Control {
         do {
             try loadTable(table, into: device)
             try resumeDevice(device, options: options)
+            Self.letDeferredRequestsThrough()
         } catch {
             // The kernel suspends before it exchanges the tables and stays suspended when the new one fails.
             for candidate in [previous, table] where !isRunning(device) {
@@ -53,6 +56,17 @@ extension Control {
             }
             throw error
         }
+    }
+
+    /// Gives the kernel's worker the time to hand in what was deferred while a device, or the thin pool below it, was
+    /// suspended.
+    ///
+    /// For who keeps others from suspending it again meanwhile. When a suspension with ``SuspendOptions/noFlush`` begins,
+    /// as a pool does it to its thin devices, a thin device hands every request back; a worker that is not done takes it
+    /// up again at once, for ever, and on one processor nothing else runs any more (seen on Linux 5.10.46, not on 6.1 and
+    /// 6.12). A pause makes that unlikely, no more.
+    public static func letDeferredRequestsThrough() {
+        usleep(20_000)
     }
 
     /// Whether a device is active and not suspended; a table that waits for its next resume is dropped then.

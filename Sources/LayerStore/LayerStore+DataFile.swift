@@ -107,6 +107,7 @@ extension LayerStore {
             try pool.control.suspendDevice(device, options: [.skipFreeze, .noFlush])
             result = try body(pool)
             try pool.control.resumeDevice(device)
+            Control.letDeferredRequestsThrough()
         } catch {
             // Also after a suspend that failed: the kernel may have got half way. Where this fails the recovery does it.
             _ = try? pool.control.resumeDevice(device)

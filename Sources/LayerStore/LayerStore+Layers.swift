@@ -94,7 +94,9 @@ extension LayerStore {
             guard try metadata.record(of: id) == nil else {
                 throw LayerStoreError(.layerExists, "there is a layer \(id) already")
             }
+            // A device that nobody has open and that the kernel is about to remove, as after a commit, has nothing in flight.
             let active = try control.informationIfPresent(on: .uuid(try uuid(of: origin.deviceID)))
+                .flatMap { $0.isRemovalDeferred && $0.openCount == 0 ? nil : $0 }
             if active == nil || isAlone { return (origin, active) }
             // It has to be suspended, which only one can do at a time.
             for layer in [parent, id] { try holder.unlock(.layer(layer)) }

@@ -27,14 +27,13 @@ extension LayerStore {
                 let content = mountPoint.appending("rootfs")
                 let active = try pool.control.informationIfPresent(on: .uuid(try uuid(of: record.deviceID)))
                 let wasMounted = try active.map { try isMounted($0.number, at: mountPoint) } ?? false
-                if !wasMounted {
-                    try mount(id, record, active, label: label, in: pool, at: mountPoint)
-                    do {
-                        try prepareContent(content, of: id)
-                    } catch {
-                        _ = try? deactivate(id, record.deviceID)
-                        throw error
-                    }
+                if !wasMounted { try mount(id, record, active, label: label, in: pool, at: mountPoint) }
+                do {
+                    // Also of one that was left mounted where its enlargement failed.
+                    try prepareContent(content, of: id)
+                } catch {
+                    if !wasMounted { _ = try? deactivate(id, record.deviceID) }
+                    throw error
                 }
                 // What was mounted before this object came to know of it counts as one.
                 mountCounts.withLock { counts in counts[id] = wasMounted ? (counts[id] ?? 1) + 1 : 1 }

@@ -40,13 +40,14 @@ extension LayerStore {
             }
             service.withLock { $0 = holder }
             try emptyBaseDevice()
+            try deactivateCommittedSnapshots()
         }
     }
 
     /// Makes a layer as a snapshot, with its device active.
     ///
-    /// As ``create(_:parent:size:)`` it costs one commit of the pool and two synchronisations of files; everything about
-    /// the snapshot is in the layer's own file.
+    /// As ``create(_:parent:size:)`` it costs one commit of the pool and what replacing a file costs; everything about the
+    /// snapshot is in the layer's own file.
     ///
     /// - Parameters:
     ///   - id: The id of the new layer.
@@ -83,8 +84,8 @@ extension LayerStore {
 
     /// Makes a snapshot one that does not change any more, and takes its device down.
     ///
-    /// One that is still mounted is frozen for a moment, so that all of its content counts; its device goes with its last
-    /// user. The change is on the disk when the call returns, which costs two synchronisations of files.
+    /// One that is still mounted is frozen for a moment, so that all of its content counts. Its device goes behind the call,
+    /// or with its last user. The change is on the disk when the call returns, which costs what replacing a file costs.
     ///
     /// - Parameters:
     ///   - id: The layer.
@@ -104,8 +105,11 @@ extension LayerStore {
                 }
                 let device = try activeDevice(id, record, in: pool)
                 if device.openCount > 0 { try freezeForAMoment(device, in: pool, holder) }
+                // Its removal waits for this to be closed, and is the kernel's work then: it takes longer than all the rest.
+                let opened = try BlockDevice(try DeviceNode.path(of: device.number))
+                defer { opened.close() }
                 // Who has written to the device without a file system, as a virtual machine, may not have flushed it.
-                try flush(device)
+                try opened.flush()
                 record.snapshot?.committedBytes = try mappedBytes(of: device, in: pool)
                 try save(&record, of: id, change)
                 // The commit stands, whatever becomes of the device.
@@ -208,15 +212,24 @@ extension LayerStore {
         return try activated(id, record, device, in: pool)
     }
 
+    /// Takes down what a service left active that died between a commit and its end.
+    private func deactivateCommittedSnapshots() throws {
+        let control = try control()
+        for device in try control.devices(withPrefix: directory.devicePrefix) {
+            guard let id = try? LayerID(String(device.name.description.dropFirst(directory.devicePrefix.count))) else {
+                continue
+            }
+            _ = try withActivePool(layers: [id]) { pool, _ in
+                // A file that cannot be understood says nothing, and what it is about stays as it is.
+                guard let record = try? metadata.record(of: id), record.snapshot?.kind == .committed else { return }
+                _ = try removeWhenClosed(uuid(of: record.deviceID), pool.control)
+            }
+        }
+    }
+
     private func mappedBytes(of device: DeviceInformation, in pool: ThinPool) throws -> UInt64 {
         guard case .available(let mapped, _) = try pool.status(of: .number(device.number)) else { return 0 }
         return mapped.bytes
-    }
-
-    private func flush(_ device: DeviceInformation) throws {
-        let opened = try BlockDevice(try DeviceNode.path(of: device.number))
-        defer { opened.close() }
-        try opened.flush()
     }
 
     /// Brings what a file system holds back to its device: the kernel freezes it, and thaws it at once.

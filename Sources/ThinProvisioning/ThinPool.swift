@@ -229,10 +229,8 @@ public struct ThinPool: Sendable {
                 .invalidTable, device: device.description, detail: "a thin device of this pool has one target")
         }
         table.entries[0].length = length
-        // In a pool without space what is in flight waits for more, perhaps for whoever waits for this call. Otherwise it
-        // is let through: while a thin device is suspended without, the worker of the kernel takes a request that it has
-        // handed back up again at once, and on one processor nothing else runs any more (seen on Linux 5.10.46).
         var options: SuspendOptions = [.skipFreeze]
+        // What is in flight waits for space there, and perhaps for this call to end.
         if case .available(let state) = try status(), state.mode == .outOfDataSpace { options.insert(.noFlush) }
         try whileNotSuspended { () throws(DeviceMapperError) in
             try control.replaceTable(of: device, with: table, options: options)

@@ -62,6 +62,28 @@ import Testing
         #expect(second.count == 0)
     }
 
+    /// The device of what was committed goes behind the call, and one that was left when the service died with the next.
+    @Test func takesDownWhatWasCommitted() throws {
+        let base = try StoreFixture()
+        var first: Snapshotter? = try Snapshotter(base.reopened())
+        func active() throws -> Int { try base.devices().filter { $0.contains("-snapshot-") }.count }
+        for name in ["layer", "left"] {
+            _ = try first?.prepare("\(name) work", parent: "", kind: .active, labels: [:])
+            if name == "left" { base.transport.fail(.removeDevice, with: .ioError, .before) }
+            try first?.commit("\(name) work", as: name, labels: [:])
+            if name == "layer" { try Patience.until { try active() == 0 } }
+        }
+        #expect(!base.transport.isArmed)
+        #expect(try active() == 1)
+        _ = try first?.prepare("kept", parent: "layer", kind: .active, labels: [:])
+        first = nil
+        var second: Snapshotter? = try Snapshotter(base.reopened())
+        try Patience.until { try active() == 1 }
+        for key in ["kept", "left", "layer"] { try second?.remove(key) }
+        second = nil
+        try base.finish()
+    }
+
     @Test func worksOnManyAtATime() throws {
         let fixture = try SnapshotterFixture()
         let snapshotter = fixture.snapshotter

@@ -38,7 +38,9 @@ import Testing
     ) throws {
         let fixture = try StoreFixture()
         var points = 0
-        for point in 0..<40 {
+        // Of a layer that is mounted, and of one that is not.
+        var hasEnded = [false, false]
+        for point in 0..<80 {
             let id = try LayerID("layer-\(point)")
             try fixture.store.create(id)
             if point.isMultiple(of: 2) { _ = try fixture.store.mount(id) }
@@ -51,10 +53,11 @@ import Testing
             try fixture.store.unmount(id)
             if point.isMultiple(of: 2) { try fixture.store.unmount(id) }
             try fixture.store.remove(id)
-            if !wasReached { break }
-            points += 1
+            points += wasReached ? 1 : 0
+            hasEnded[point % 2] = !wasReached
+            if hasEnded == [true, true] { break }
         }
-        #expect(points > 4)
+        #expect(points > 4 && hasEnded == [true, true])
         try fixture.finish()
     }
 
