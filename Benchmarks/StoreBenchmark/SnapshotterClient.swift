@@ -48,6 +48,8 @@ final class SnapshotterClient {
 
     func remove(_ key: String) throws { try call("Remove", Self.field(2, key)) }
 
+    func stat(_ key: String) throws { try call("Stat", Self.field(2, key)) }
+
     // MARK: gRPC
 
     private static func call(_ method: String) -> [UInt8] {

@@ -79,6 +79,8 @@ struct SnapshotterOperations {
         } floor: { _ in
             try fixture.raw.note()
         }
+        var stats = Samples()
+        for _ in 0..<rounds { try stats.measure { try client.stat("parent") } }
         for index in 0..<rounds { try client.remove("layer-\(index)") }
         try removeFloor(ids)
         try fixture.waitForRemovals()
@@ -96,7 +98,9 @@ struct SnapshotterOperations {
         for index in 0..<10 { try client.remove("layer-\(index)") }
         try removeFloor(Array(ids[..<10]))
         try fixture.waitForRemovals()
-        return [prepare, commit]
+        let stat = Report.Operation(
+            name: "Stat", place: place, ours: stats.summary, floor: nil, floorIs: "none: a call that only answers")
+        return [stat, prepare, commit]
     }
 
     private func operation(_ name: String, _ comparison: Comparison, floorIs: String) -> Report.Operation {
