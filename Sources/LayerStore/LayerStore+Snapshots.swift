@@ -222,7 +222,7 @@ extension LayerStore {
             _ = try withActivePool(layers: [id]) { pool, _ in
                 // A file that cannot be understood says nothing, and what it is about stays as it is.
                 guard let record = try? metadata.record(of: id), record.snapshot?.kind == .committed else { return }
-                _ = try removeWhenClosed(uuid(of: record.deviceID), pool.control)
+                _ = try? removeWhenClosed(uuid(of: record.deviceID), pool.control)
             }
         }
     }
