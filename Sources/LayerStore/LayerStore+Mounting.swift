@@ -28,12 +28,16 @@ extension LayerStore {
                 let active = try pool.control.informationIfPresent(on: .uuid(try uuid(of: record.deviceID)))
                 let wasMounted = try active.map { try isMounted($0.number, at: mountPoint) } ?? false
                 if !wasMounted { try mount(id, record, active, label: label, in: pool, at: mountPoint) }
-                do {
-                    // Also of one that was left mounted where its enlargement failed.
-                    try prepareContent(content, of: id)
-                } catch {
-                    if !wasMounted { _ = try? deactivate(id, record.deviceID) }
-                    throw error
+                // A failed enlargement can leave a layer mounted without it. A file system that is frozen, as while it is
+                // copied, can be asked, and would let who writes wait.
+                let hasContent = unsafe wasMounted && faccessat(AT_FDCWD, content.string, F_OK, 0) == 0
+                if !hasContent {
+                    do {
+                        try prepareContent(content, of: id)
+                    } catch {
+                        if !wasMounted { _ = try? deactivate(id, record.deviceID) }
+                        throw error
+                    }
                 }
                 // What was mounted before this object came to know of it counts as one.
                 mountCounts.withLock { counts in counts[id] = wasMounted ? (counts[id] ?? 1) + 1 : 1 }

@@ -119,11 +119,11 @@ import Testing
                 kill -9 $! 2>/dev/null || true
                 """)
         }
-        try Shell.run("timeout 20 touch '\(fixture.root)/mnt/parent/rootfs/writable'")
-        // The next one to be alone with the store recovers.
-        _ = try fixture.run("info")
-        try fixture.store.unmount(LayerID("parent"))
+        // The next one who makes a layer and is alone with the store recovers. Until then the parent stays frozen, if the
+        // last one was killed while it copied it.
         try fixture.store.create(LayerID("after"))
+        try Shell.run("timeout 20 touch '\(fixture.root)/mnt/parent/rootfs/writable'")
+        try fixture.store.unmount(LayerID("parent"))
         try fixture.finish()
     }
 }
