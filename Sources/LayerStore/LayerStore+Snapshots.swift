@@ -219,11 +219,10 @@ extension LayerStore {
             guard let id = try? LayerID(String(device.name.description.dropFirst(directory.devicePrefix.count))) else {
                 continue
             }
-            _ = try withActivePool(layers: [id]) { pool, _ in
-                // A file that cannot be understood says nothing, and what it is about stays as it is.
-                guard let record = try? metadata.record(of: id), record.snapshot?.kind == .committed else { return }
-                _ = try? removeWhenClosed(uuid(of: record.deviceID), pool.control)
-            }
+            // A file that cannot be understood says nothing, and what it is about stays as it is. Nobody but the service,
+            // which this is, changes what is committed, so that no lock is needed.
+            guard let record = try? metadata.record(of: id), record.snapshot?.kind == .committed else { continue }
+            _ = try? removeWhenClosed(uuid(of: record.deviceID), control)
         }
     }
 
