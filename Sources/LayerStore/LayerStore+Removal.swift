@@ -29,7 +29,7 @@ extension LayerStore {
             switch removals {
             case .inBackground: scheduleRemovals()
             case .beforeReturning:
-                if release == .done { try endRemoval(record.deviceID) }
+                if release == .done { try endRemoval(record.deviceID, waitingForOthers: true) }
                 if try pendingRemovals() > 0 { try endRemovals() }
             }
             return release
@@ -77,7 +77,7 @@ extension LayerStore {
     ///
     /// Nothing is activated for it: without the pool they wait for whoever activates it.
     ///
-    /// - Returns: How many have to wait further, for somebody who uses the layer.
+    /// - Returns: How many have to wait further, for somebody who uses the layer, or are being ended by somebody else.
     /// - Throws: What went wrong with the first of those that failed, after all were tried.
     @discardableResult
     func endRemovals() throws -> Int {
@@ -96,14 +96,26 @@ extension LayerStore {
 
     /// Frees what only a removed layer has.
     ///
+    /// Only one process and thread does that at a time. Two would take the removed layer's device away from each other, and
+    /// its number is the next device's: that of a layer, which the discards would hit; likewise the thin device's number.
+    ///
+    /// - Parameters:
+    ///   - number: The removed layer's thin device.
+    ///   - waitingForOthers: Whether to wait for somebody who is at it, rather than leave it to them.
     /// - Returns: Whether that is done; a layer in use must wait.
     @discardableResult
-    private func endRemoval(_ number: ThinDeviceID) throws -> Bool {
+    private func endRemoval(_ number: ThinDeviceID, waitingForOthers: Bool = false) throws -> Bool {
+        let holder = try lock.open()
+        if waitingForOthers {
+            try holder.lock(.removal(number), exclusively: true)
+        } else if try !holder.tryLock(.removal(number)) {
+            return false
+        }
         if configuration.discardsRemovedLayers {
             // Where that fails, the blocks become free in the pool all the same; “trim” gives them back to the file below.
-            _ = try? discard(number)
+            _ = try? discard(number, holder)
         }
-        let isEnded = try withPoolAsItIs { pool, holder in
+        let isEnded = try withPoolAsItIs(holder) { pool in
             guard let record = try metadata.unfinishedRemoval(of: number) else { return true }
             guard try isUnused(number, pool.control), try delete(number, in: pool) else { return false }
             if try metadata.endRemoval(record) { try allocator.endRemoval(holder) }
@@ -112,8 +124,7 @@ extension LayerStore {
         return isEnded ?? false
     }
 
-    /// Whether no device stands for a removed layer any more: one does while somebody uses the layer, and while another
-    /// process is at work on it.
+    /// Whether no device stands for a removed layer any more: one does while somebody uses the layer.
     private func isUnused(_ number: ThinDeviceID, _ control: Control) throws -> Bool {
         let uuid = try uuid(of: number)
         guard let device = try control.informationIfPresent(on: .uuid(uuid)) else { return true }
@@ -139,11 +150,11 @@ extension LayerStore {
     /// Gives the data of a removed layer back to what is below the pool.
     ///
     /// A discard of a thin device goes on to the data device for the blocks that nothing else shares; only those are
-    /// discarded. No lock is held meanwhile: the device itself, which only one process can make, keeps others off.
-    private func discard(_ number: ThinDeviceID) throws {
+    /// discarded. No lock is held meanwhile but the one on the removal.
+    private func discard(_ number: ThinDeviceID, _ holder: StoreLock.Holder) throws {
         let uuid = try uuid(of: number)
         var ranges: [Range<UInt64>] = []
-        let opened = try withPoolAsItIs { pool, _ -> BlockDevice? in
+        let opened = try withPoolAsItIs(holder) { pool -> BlockDevice? in
             // Somebody else may have ended the removal since it was found, and the number be another layer's.
             guard let record = try metadata.unfinishedRemoval(of: number), try isUnused(number, pool.control) else {
                 return nil
@@ -166,8 +177,9 @@ extension LayerStore {
             device.close()
             _ = try? removeWhenClosed(uuid, control)
         }
-        // From here on it goes away together with this process, however that ends.
-        _ = try removeWhenClosed(uuid, control)
+        // From here on it goes away together with this process, however that ends. If it has gone already, somebody took it
+        // away before it was open, and what is open can be the device of a layer.
+        guard try !removeWhenClosed(uuid, control) else { return }
         for range in ranges {
             // A piece at a time, so that the process can end between them.
             for offset in stride(from: range.lowerBound, to: range.upperBound, by: 1 << 30) {

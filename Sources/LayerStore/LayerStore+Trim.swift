@@ -9,7 +9,7 @@ public struct TrimReport: Hashable, Sendable {
     public internal(set) var layers: [Layer] = []
     /// How many removals were ended that had waited.
     public internal(set) var endedRemovals = 0
-    /// How many removals still wait for somebody who uses the layer.
+    /// How many removals still wait for somebody who uses the layer, or are being ended by somebody else.
     public internal(set) var waitingRemovals = 0
     /// How many bytes of the data file were given back to the file system below it that the pool does not use.
     public internal(set) var fileBytes: UInt64 = 0

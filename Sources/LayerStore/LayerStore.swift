@@ -206,11 +206,10 @@ public final class LayerStore: Sendable {
     /// Runs `body` with the pool if it is active, without a lock on a layer; nothing is activated or recovered.
     ///
     /// - Returns: `nil` when the pool is not active.
-    func withPoolAsItIs<Result>(_ body: (ThinPool, StoreLock.Holder) throws -> Result) throws -> Result? {
-        try holding { holder in
-            try holder.lock(.store, exclusively: false)
-            return try activePool().map { try body($0, holder) }
-        }
+    func withPoolAsItIs<Result>(_ holder: StoreLock.Holder, _ body: (ThinPool) throws -> Result) throws -> Result? {
+        try holder.lock(.store, exclusively: false)
+        defer { try? holder.unlock(.store) }
+        return try activePool().map(body)
     }
 
     /// Refuses what would change something in a store that was opened for reading only.

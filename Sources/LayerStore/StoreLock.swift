@@ -1,11 +1,13 @@
 internal import CShims
 internal import SystemPackage
+internal import ThinProvisioning
 
 /// Keeps processes, and threads of one process, out of each other's way.
 ///
 /// One file in the root carries all locks, as locks on ranges of its bytes: one byte that every operation holds shared,
 /// and one that must be alone exclusively; one for the device ids; one for the size and the table of the pool; one
-/// for the service that has the snapshots; and one for each layer. They vanish with the process that holds them, however it ends.
+/// for the service that has the snapshots; one for each layer; and one for each removed layer's thin device. They vanish with
+/// the process that holds them, however it ends.
 final class StoreLock: Sendable {
     /// A range of the file that stands for something.
     enum Scope {
@@ -14,6 +16,8 @@ final class StoreLock: Sendable {
         case capacity
         case snapshots
         case layer(LayerID)
+        /// The end of a removal.
+        case removal(ThinDeviceID)
 
         var offset: Int64 {
             switch self {
@@ -26,6 +30,7 @@ final class StoreLock: Sendable {
                 Int64(
                     bitPattern: id.text.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
                         >> 2 | 1 << 61)
+            case .removal(let number): 1 << 32 | Int64(number.value)
             }
         }
     }

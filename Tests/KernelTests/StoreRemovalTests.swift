@@ -54,8 +54,8 @@ import Testing
         try fixture.finish()
     }
 
-    /// While the data of a layer is discarded, nothing of the store is locked, and everything else goes on.
-    @Test func discardsInTheBackgroundAndWithoutALock() throws {
+    /// While the data of a layer is discarded, no layer is locked, nor the store, and everything else goes on.
+    @Test func discardsInTheBackgroundAndLetsOthersWork() throws {
         let fixture = try StoreFixture()
         let (_, snapshot) = try share30MiB(fixture)
         // Something to discard.
@@ -73,7 +73,8 @@ import Testing
         try Patience.until { begun.isRaised }
         #expect(try store.status().deferredDeletions == 1)
         let inode = try Stat(fixture.root.appending("lock")).inode.rawValue
-        #expect(try Shell.run("grep -c ':\(inode) ' /proc/locks || true") == "0")
+        // The one on this removal.
+        #expect(try Shell.run("grep -c ':\(inode) ' /proc/locks || true") == "1")
         for arguments in ["create other --parent layer", "mount other", "unmount other", "info", "remove layer"] {
             #expect(try fixture.run(arguments).status == 0, "\(arguments)")
         }
@@ -83,6 +84,34 @@ import Testing
         try store.remove(LayerID("other"))
         try Patience.until { try store.status().deferredDeletions == 0 }
         #expect(try store.layers().count == 1)
+        try fixture.finish()
+    }
+
+    /// Whoever ends a removal has its device to himself.
+    ///
+    /// If another could take it away before it is open, the next layer's device would get its number and the discards.
+    @Test func discardsNothingOfALayerThatBecomesActiveMeanwhile() throws {
+        let fixture = try StoreFixture()
+        let (layer, snapshot) = try share30MiB(fixture)
+        let (victim, third) = (try LayerID("victim"), try LayerID("third"))
+        try fixture.store.write("own", to: "file", in: snapshot)
+        try fixture.store.create(third)
+        let other = try fixture.reopened()
+        let outcome = Mutex<Result<LayerStore.ActiveSnapshot, any Error>?>(nil)
+        // The removed layer's device has been made, and is not open yet.
+        fixture.transport.interrupt(after: .suspendDevice) {
+            let result = Result {
+                try other.remove(third)
+                return try other.createSnapshot(
+                    victim, parent: layer, size: nil,
+                    SnapshotRecord(key: "victim", kind: .active, parent: "", labels: [:], time: 0))
+            }
+            outcome.withLock { $0 = result }
+        }
+        try fixture.store.remove(snapshot)
+        let result = outcome.withLock { $0 }
+        try Shell.run("e2fsck -fn \(try #require(result).get().devicePath)")
+        #expect(try fixture.store.status().deferredDeletions == 0)
         try fixture.finish()
     }
 
