@@ -78,7 +78,7 @@ final class CallHandler: ChannelInboundHandler {
         let stream = RPCStream(
             descriptor: method, inbound: RPCAsyncSequence(wrapping: parts),
             outbound: RPCWriter.Closable(wrapping: writer))
-        Task { [transport, handler] in
+        Task(executorPreference: EventLoopExecutor(context.eventLoop)) { [transport, handler] in
             await handler(
                 stream,
                 ServerContext(descriptor: method, remotePeer: "unix:", localPeer: "unix:", cancellation: cancellation))
