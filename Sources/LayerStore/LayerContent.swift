@@ -80,15 +80,12 @@ extension LayerStore {
                 let (device, mount) = try mountForReading(id, record, in: pool)
                 return try LayerContent(of: id, record, on: device, mount, ownsDevice: true)
             }
+            // The last of the others may just have closed it.
+            guard let held = try hold(device, of: record.deviceID, pool.control) else { continue }
+            defer { held.close() }
             if let content = try mountedContent(of: id, record, on: device) { return content }
-            do {
-                return try LayerContent(
-                    of: id, record, on: device.number, mountBesideOthers(device), ownsDevice: false)
-            } catch {
-                // The last of the others may have closed it.
-                let present = try pool.control.informationIfPresent(on: .uuid(try uuid(of: record.deviceID)))
-                if let present, present.number == device.number { throw error }
-            }
+            return try LayerContent(
+                of: id, record, on: device.number, mountBesideOthers(device), ownsDevice: false)
         }
     }
 
@@ -97,7 +94,13 @@ extension LayerStore {
         try requireWritable()
         let record = try existing(id)
         try requireNoService(for: record)
-        let used = try usedDevice(record, pool.control)
+        var used: DeviceInformation?
+        var held: BlockDevice?
+        defer { held?.close() }
+        repeat {
+            used = try usedDevice(record, pool.control)
+            held = try used.flatMap { try hold($0, of: record.deviceID, pool.control) }
+        } while used != nil && held == nil
         if let used {
             if let content = try mountedContent(of: id, record, on: used) { return content }
             guard !used.isReadOnly else { throw busy(id, DeviceUser.users(of: used.number).map(LayerUser.init)) }
@@ -120,8 +123,10 @@ extension LayerStore {
         let holder = locking ? try? lock.open() : nil
         try? holder?.lock([content.id])
         content.close()
-        // What is still in use goes by itself when it is closed.
-        if let control = try? control(), let uuid = try? uuid(of: content.thinDevice) {
+        // What is still in use goes by itself when it is closed. A device that is to stay now was taken over by somebody.
+        if let control = try? control(), let uuid = try? uuid(of: content.thinDevice),
+            let device = try? control.informationIfPresent(on: .uuid(uuid)), device.isRemovalDeferred
+        {
             _ = try? control.removeDevice(.uuid(uuid))
         }
         withExtendedLifetime(holder) {}
@@ -129,13 +134,14 @@ extension LayerStore {
 
     /// The layer's device if something has it open, or is about to; what a process that died has left is removed.
     private func usedDevice(_ record: LayerRecord, _ control: Control) throws -> DeviceInformation? {
-        let uuid = DeviceReference.uuid(try uuid(of: record.deviceID))
-        guard let device = try control.informationIfPresent(on: uuid) else { return nil }
+        guard let device = try device(of: record.deviceID, control) else { return nil }
         guard device.openCount == 0 else { return device }
-        // The service has said where it is, and who was told has not mounted it yet.
-        if let snapshot = record.snapshot, snapshot.kind != .committed, try lock.isHeld(.snapshots) { return device }
+        // A service has said where it is, and who was told has not mounted it yet.
+        if let snapshot = record.snapshot, snapshot.kind != .committed, device.hasActiveTable, !device.isReadOnly {
+            return device
+        }
         do {
-            try control.removeDevice(uuid)
+            try control.removeDevice(.uuid(try uuid(of: record.deviceID)))
             return nil
         } catch {
             if error.code == .noSuchDevice { return nil }
@@ -171,6 +177,8 @@ extension LayerStore {
 
     /// Mounts a layer that is mounted at another place already, or that another reader has open.
     private func mountBesideOthers(_ device: DeviceInformation) throws -> DetachedMount {
+        // Who has been told where it is will want to write, which one that is mounted for reading only would not allow.
+        if device.openCount == 0 { return try mount(device, .readOnlyView) }
         do {
             return try mount(device, .readOnly)
         } catch let error as FilesystemError where error.errno == .resourceBusy {

@@ -34,9 +34,9 @@ struct LayerMetadata: Sendable {
         try directory.write(id.text, text)
     }
 
-    /// Takes back a registration that failed half way.
+    /// Takes back a registration that failed half way, durably: its thin device goes.
     func forget(_ id: LayerID) throws(LayerStoreError) {
-        try directory.remove(id.text)
+        if try directory.remove(id.text) { try directory.synchronize() }
     }
 
     /// Everything that is known, with the error for a file that cannot be understood.

@@ -18,7 +18,7 @@ extension LayerStore {
     func deactivate(_ id: LayerID, _ number: ThinDeviceID, isDeferred: Bool = false) throws -> LayerRelease {
         let control = try control()
         let uuid = try uuid(of: number)
-        guard let device = try control.informationIfPresent(on: .uuid(uuid)) else { return .done }
+        guard let device = try self.device(of: number, control) else { return .done }
         let mountPoint = directory.mountPoint(of: id)
         var users: [LayerUser]?
         if try isMounted(device.number, at: mountPoint) {
@@ -83,10 +83,12 @@ extension LayerStore {
     /// - Returns: Whether it is still there.
     func cancelRemoval(of device: DeviceInformation, _ control: Control) throws(DeviceMapperError) -> Bool {
         guard device.isRemovalDeferred else { return true }
+        // Not by its number, which is another device's when it has gone.
+        let reference = device.uuid.map(DeviceReference.uuid) ?? .number(device.number)
         // Nobody has it open any more where the kernel answers that it is busy: it is on its way out.
         for _ in 0..<100 {
             do {
-                try control.sendMessage("@cancel_deferred_remove", to: .number(device.number))
+                try control.sendMessage("@cancel_deferred_remove", to: reference)
                 return true
             } catch {
                 if error.code == .noSuchDevice { return false }
@@ -94,7 +96,7 @@ extension LayerStore {
             }
             usleep(10_000)
         }
-        return try control.informationIfPresent(on: .number(device.number)) != nil
+        return try control.informationIfPresent(on: reference) != nil
     }
 
     func busy(_ id: LayerID, _ users: [LayerUser], _ error: (any Error)? = nil) -> LayerStoreError {

@@ -30,9 +30,9 @@ extension LayerStore {
                     record.size = size
                     try metadata.save(record, of: id)
                 }
-                let device = DeviceReference.uuid(try uuid(of: record.deviceID))
                 let mountPoint = directory.mountPoint(of: id)
-                if let active = try pool.control.informationIfPresent(on: device) {
+                if let active = try device(of: record.deviceID, pool.control) {
+                    let device = DeviceReference.uuid(try uuid(of: record.deviceID))
                     try withPoolTable { try pool.resize(device, to: Sectors(wholeSectorsIn: size)) }
                     if try isMounted(active.number, at: mountPoint) {
                         return try growFilesystem(at: mountPoint, to: size)

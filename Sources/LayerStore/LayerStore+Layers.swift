@@ -135,6 +135,11 @@ extension LayerStore {
             } catch let error as DeviceMapperError where error.code == .alreadyExists {
                 numbersInFlight.withLock { _ = $0.remove(ticket.id) }
                 try allocator.abandon(ticket, holder)
+            } catch let error as DeviceMapperError where error.command == .suspendDevice {
+                // Whether the pool was asked is not known, and so whose the number is. It stays in flight for the recovery, which
+                // resumes the parent as well.
+                numbersInFlight.withLock { _ = $0.remove(ticket.id) }
+                throw error
             } catch {
                 try discardDevice(of: ticket, in: pool, holder)
                 throw error

@@ -25,7 +25,7 @@ extension LayerStore {
                 try requireNoService(for: record)
                 let mountPoint = directory.mountPoint(of: id)
                 let content = mountPoint.appending("rootfs")
-                let active = try pool.control.informationIfPresent(on: .uuid(try uuid(of: record.deviceID)))
+                let active = try device(of: record.deviceID, pool.control)
                 let wasMounted = try active.map { try isMounted($0.number, at: mountPoint) } ?? false
                 if !wasMounted { try mount(id, record, active, label: label, in: pool, at: mountPoint) }
                 // A failed enlargement can leave a layer mounted without it. A file system that is frozen, as while it is
@@ -189,7 +189,7 @@ extension LayerStore {
         _ id: LayerID, _ record: LayerRecord, in pool: ThinPool, _ body: (FilePath) throws -> Void
     ) throws {
         let mountPoint = directory.mountPoint(of: id)
-        let active = try pool.control.informationIfPresent(on: .uuid(try uuid(of: record.deviceID)))
+        let active = try device(of: record.deviceID, pool.control)
         // One that is in use, detached, goes on waiting for its last user.
         let isDeferred = active?.isRemovalDeferred ?? false
         try mount(id, record, active, label: nil, in: pool, at: mountPoint)

@@ -28,7 +28,7 @@ extension LayerStore {
         let control = try control()
         if let path = configuration.pool.poolDevice {
             let reference = try Self.reference(toPool: path)
-            guard try control.informationIfPresent(on: reference) != nil else { return nil }
+            guard try control.informationIfPresent(on: reference)?.hasActiveTable == true else { return nil }
             return try ThinPool(control, open: reference)
         }
         let name = try directory.poolName()
@@ -42,6 +42,8 @@ extension LayerStore {
                 "the pool \(information.name) is active on the files of another root, of which \(root) is a copy; shut "
                     + "that one down first")
         }
+        // Without a table it is being made, or was left by a process that died.
+        guard information.hasActiveTable else { return nil }
         return ThinPool(
             control, name: information.name, number: information.number,
             blockSize: Sectors(wholeSectorsIn: configuration.blockSize))
@@ -86,6 +88,10 @@ extension LayerStore {
                 "the pool \(path) is not active, and no volume group has it; activate it where it was made")
         }
         let control = try control()
+        // The caller has the store alone: nobody is making this one.
+        if let left = try control.informationIfPresent(on: .uuid(try poolUUID())), !left.hasActiveTable {
+            try control.removeDevice(.uuid(try poolUUID()))
+        }
         let data = try open(
             configuration.pool.dataDevice, file: directory.dataFile, size: configuration.pool.dataFileSize)
         defer { data.close() }

@@ -63,7 +63,12 @@ extension LayerStore {
                 underlying: error)
         }
         let uuid = try uuid(of: record.deviceID)
-        let active = try pool.control.informationIfPresent(on: .uuid(uuid))
+        var active = try device(of: record.deviceID, pool.control)
+        if let left = active, !left.hasActiveTable || (left.isReadOnly && left.openCount == 0) {
+            // A process that died in here has left it.
+            _ = try failure(removing: uuid, pool.control)
+            active = nil
+        }
         let device: DeviceInformation
         do {
             device =
@@ -142,8 +147,10 @@ extension LayerStore {
     /// Resumes what a process left suspended, and removes the devices of layers that were never completed.
     private func resumeAndRemoveDevices(of pool: ThinPool, _ registered: Set<ThinDeviceID>) throws {
         for device in try pool.control.devices(withPrefix: directory.devicePrefix) where device.number != pool.number {
-            let information = try pool.control.information(on: .number(device.number))
-            guard let number = thinDevice(information.uuid) else { continue }
+            // What a removed layer has open can go away meanwhile.
+            guard let information = try pool.control.informationIfPresent(on: .number(device.number)),
+                let number = thinDevice(information.uuid)
+            else { continue }
             if information.isSuspended { try pool.control.resumeDevice(.number(device.number)) }
             // What a removed layer has open goes away by itself.
             if !registered.contains(number), !information.isRemovalDeferred {

@@ -39,14 +39,16 @@ extension LayerStore {
     /// Makes a layer unknown, and takes it down.
     private func beginRemoval(of id: LayerID, _ holder: StoreLock.Holder) throws -> (LayerRelease, LayerRecord?) {
         guard let record = try metadata.record(of: id) else { return (.done, nil) }
+        // A service may have begun to serve it since it was asked for.
+        try requireNoService(for: record)
         let release = try deactivate(id, record.deviceID, isDeferred: configuration.defersDeletion)
-        try allocator.beginRemoval(holder)
-        try metadata.beginRemoval(of: id, record)
         if release != .done {
-            // A new layer of this id needs the name.
+            // A new layer of this id needs the name. Before there can be one, even if this process ends in between.
             _ = try? control().renameDevice(
                 try directory.deviceName(of: id), to: try directory.removedDeviceName(record.deviceID))
         }
+        try allocator.beginRemoval(holder)
+        try metadata.beginRemoval(of: id, record)
         _ = unsafe rmdir(directory.mountPoint(of: id).string)
         mountCounts.withLock { $0[id] = nil }
         return (release, record)

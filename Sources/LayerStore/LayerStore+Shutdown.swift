@@ -17,6 +17,10 @@ extension LayerStore {
             if access == .readWrite { _ = try? endRemovals() }
             let holder = try lock.open()
             try isolate(holder)
+            // One may have begun while this waited; before it promises anything it waits for this to end.
+            try requireNoService()
+            // Who changes the table of the pool, as its monitor does, knows it by its number.
+            try holder.lock(.capacity, exclusively: true)
             guard let pool = try activePool() else { return }
             if access == .readWrite, try allocator.hasUnfinished(holder) { try recover(pool, holder) }
             try deactivateAll(pool)

@@ -39,6 +39,9 @@ extension LayerStore {
                 throw LayerStoreError(.busy, "another “dmlayer serve” serves it; stop that one first")
             }
             service.withLock { $0 = holder }
+            // What was allowed before, while nobody served them, is over then.
+            try isolate(holder)
+            try holder.unlock(.store)
             try emptyBaseDevice()
             try deactivateCommittedSnapshots()
         }
@@ -205,9 +208,11 @@ extension LayerStore {
     }
 
     private func activeDevice(_ id: LayerID, _ record: LayerRecord, in pool: ThinPool) throws -> DeviceInformation {
-        let device = try pool.control.informationIfPresent(on: .uuid(uuid(of: record.deviceID)))
-        if let device, device.isReadOnly, device.openCount > 0 {
-            throw BeingRead(device: device.number)
+        let device = try device(of: record.deviceID, pool.control)
+        if let device, device.openCount > 0 {
+            // Whose journal had to be replayed is read through a device that can be written.
+            let isReaders = device.isReadOnly || (device.isRemovalDeferred && record.snapshot?.kind != .committed)
+            if isReaders { throw BeingRead(device: device.number) }
         }
         return try activated(id, record, device, in: pool)
     }
@@ -219,8 +224,11 @@ extension LayerStore {
             guard let id = try? LayerID(String(device.name.description.dropFirst(directory.devicePrefix.count))) else {
                 continue
             }
-            // A file that cannot be understood says nothing, and what it is about stays as it is. Nobody but the service,
-            // which this is, changes what is committed, so that no lock is needed.
+            // Who has its lock, as a reader has while it makes the device its own, takes it down as well.
+            let holder = try lock.open()
+            guard try holder.tryLock(.layer(id)) else { continue }
+            defer { try? holder.unlock(.layer(id)) }
+            // A file that cannot be understood says nothing, and what it is about stays as it is.
             guard let record = try? metadata.record(of: id), record.snapshot?.kind == .committed else { continue }
             _ = try? removeWhenClosed(uuid(of: record.deviceID), control)
         }
@@ -237,7 +245,7 @@ extension LayerStore {
     private func freezeForAMoment(
         _ device: DeviceInformation, in pool: ThinPool, _ holder: StoreLock.Holder
     ) throws {
-        let reference = DeviceReference.number(device.number)
+        let reference = device.uuid.map(DeviceReference.uuid) ?? .number(device.number)
         try allocator.beginUnsafe(holder)
         let frozen = Result { try pool.control.suspendDevice(reference) }
         // Whatever happens, nobody may be left waiting on a suspended device.

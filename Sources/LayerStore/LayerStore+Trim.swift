@@ -55,7 +55,7 @@ extension LayerStore {
     private func trim(_ id: LayerID, in pool: ThinPool, mounting: Bool) throws -> UInt64? {
         guard let record = try mounting ? existing(id) : metadata.record(of: id) else { return nil }
         let mountPoint = directory.mountPoint(of: id)
-        if let active = try pool.control.informationIfPresent(on: .uuid(try uuid(of: record.deviceID))),
+        if let active = try device(of: record.deviceID, pool.control),
             try isMounted(active.number, at: mountPoint)
         {
             return try FilesystemTrim.trim(at: mountPoint)

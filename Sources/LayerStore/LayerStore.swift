@@ -230,21 +230,39 @@ public final class LayerStore: Sendable {
     ///
     /// - Returns: `nil` when the pool is not active.
     private func enter(_ holder: StoreLock.Holder) throws -> (pool: ThinPool, hasRecovered: Bool)? {
-        try holder.lock(.store, exclusively: false)
-        guard let pool = try activePool() else { return nil }
-        guard access == .readWrite else { return (pool, false) }
-        let alive = numbersInFlight.withLock { $0.count }
-        guard try allocator.hasUnfinished(holder, besides: alive) else { return (pool, false) }
-        // Either somebody is at work, and then nobody gets the store alone, or somebody died.
-        var hasRecovered = false
-        try holder.unlock(.store)
-        if try holder.tryLock(.store), let pool = try activePool() {
-            try recover(pool, holder)
-            hasRecovered = true
+        var deadline: ContinuousClock.Instant?
+        while true {
+            try holder.lock(.store, exclusively: false)
+            guard let pool = try activePool() else { return nil }
+            guard access == .readWrite else { return (pool, false) }
+            let alive = numbersInFlight.withLock { $0.count }
+            guard try allocator.hasUnfinished(holder, besides: alive) else { return (pool, false) }
+            // Either somebody is at work, and then nobody gets the store alone, or somebody died.
+            var hasRecovered = false
+            try holder.unlock(.store)
+            if try holder.tryLock(.store), let pool = try activePool() {
+                try recover(pool, holder)
+                hasRecovered = true
+            }
+            try holder.lock(.store, exclusively: false)
+            // Without the lock for a moment: the pool may have been taken down, and its number given to another device.
+            guard let pool = try activePool() else { return nil }
+            guard try !hasRecovered && pool.control.information(on: .number(pool.number)).isSuspended else {
+                return (pool, hasRecovered)
+            }
+            // Several that waited for one who died with the pool suspended keep each other from the recovery; who went on
+            // would wait for the pool, and keep the others for ever.
+            let now = ContinuousClock.now
+            guard now < deadline ?? now.advanced(by: patience) else {
+                throw LayerStoreError(
+                    .busy,
+                    "the pool \(pool.name) is suspended, and was not resumed within \(patience); “dmlayer dm resume "
+                        + "\(pool.name)” does it by hand")
+            }
+            deadline = deadline ?? now.advanced(by: patience)
+            try holder.unlock(.store)
+            usleep(.random(in: 1_000...50_000))
         }
-        try holder.lock(.store, exclusively: false)
-        // Without the lock for a moment: the pool may have been taken down, and its number given to another device.
-        return try activePool().map { ($0, hasRecovered) }
     }
 
     /// Takes part in the store after its pool has been activated.

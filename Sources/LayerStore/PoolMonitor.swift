@@ -254,8 +254,13 @@ public final class PoolMonitor: Sendable {
         // Rounded so that the use is at the level when the event comes, and not just below it.
         let mark = state.data.total - (state.data.total * UInt64(level) + 99) / 100
         guard try pool.target().target.lowWaterMark != mark else { return false }
-        try withPoolTable { try pool.setLowWaterMark(mark) }
-        return true
+        var isThere = false
+        try withPoolTable {
+            // It may have been taken down, and its number be another device's; now it stays.
+            isThere = try control.informationIfPresent(on: .name(name))?.number == pool.number
+            if isThere { try pool.setLowWaterMark(mark) }
+        }
+        return isThere
     }
 }
 

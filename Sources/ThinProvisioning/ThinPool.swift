@@ -106,12 +106,12 @@ public struct ThinPool: Sendable {
         do {
             try control.suspendDevice(active)
             try send(message)
-            try control.resumeDevice(active)
         } catch {
             // Also after a suspend that failed: the kernel may have got half way. Resuming a running device is harmless.
             _ = try? control.resumeDevice(active)
             throw error
         }
+        if (try? control.resumeDevice(active)) == nil { try control.resumeDevice(active) }
     }
 
     /// Deletes a thin device; blocks that no other device shares become free.

@@ -18,7 +18,7 @@ final class FaultyTransport: ControlTransport {
         var countdown: (remaining: Int, moment: Moment)?
         /// All commands of a kind fail after a number of them.
         var barrier: (command: ControlCommand, remaining: Int)?
-        var interruption: (command: ControlCommand, body: @Sendable () -> Void)?
+        var interruption: (command: ControlCommand, remaining: Int, body: @Sendable () -> Void)?
     }
 
     private let kernel: KernelTransport
@@ -61,9 +61,11 @@ final class FaultyTransport: ControlTransport {
         }
     }
 
-    /// Runs `body` as soon as the kernel has carried out the next `command`, once.
-    func interrupt(after command: ControlCommand, _ body: @escaping @Sendable () -> Void) {
-        state.withLock { $0.interruption = (command, body) }
+    /// Runs `body` as soon as the kernel has carried out the next `command` but `skipped`, once.
+    func interrupt(
+        after command: ControlCommand, skipping skipped: Int = 0, _ body: @escaping @Sendable () -> Void
+    ) {
+        state.withLock { $0.interruption = (command, skipped, body) }
     }
 
     func perform(_ command: ControlCommand, request: UnsafeMutableRawBufferPointer) -> Errno? {
@@ -90,6 +92,10 @@ final class FaultyTransport: ControlTransport {
     private func interrupt(behind command: ControlCommand) {
         let body = state.withLock { state -> (@Sendable () -> Void)? in
             guard let interruption = state.interruption, interruption.command == command else { return nil }
+            guard interruption.remaining == 0 else {
+                state.interruption?.remaining -= 1
+                return nil
+            }
             state.interruption = nil
             return interruption.body
         }
