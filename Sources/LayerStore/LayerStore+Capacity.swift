@@ -54,6 +54,7 @@ extension LayerStore {
             if try activePool() == nil {
                 // Its activation makes use of all: a pool whose metadata is full might not get through it otherwise.
                 let holder = try lock.open()
+                defer { withExtendedLifetime(holder) {} }
                 try holder.lock(.store, exclusively: false)
                 try holder.lock(.capacity, exclusively: true)
                 try growFiles(data: data, metadata: metadata)

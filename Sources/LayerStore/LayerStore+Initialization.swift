@@ -99,7 +99,8 @@ extension LayerStore {
                 try deleteIfPresent(record.deviceID, in: pool)
                 try metadata.endRemoval(record)
             }
-            if configuration.pool.poolDevice != nil { try claimForeignPool(pool) }
+            let claim = configuration.pool.poolDevice == nil ? nil : try claimForeignPool(pool)
+            defer { try? claim?.close() }
             let state = try stateWithFreeSpace(of: pool)
             let ticket = try withFreshDeviceID(in: pool, holder) { try pool.createDevice($0) }
             var record = LayerRecord(

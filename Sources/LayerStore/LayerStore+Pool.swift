@@ -1,5 +1,6 @@
 internal import BlockDevices
 internal import DeviceMapper
+internal import Glibc
 internal import LogicalVolumes
 internal import SystemPackage
 internal import ThinProvisioning
@@ -137,7 +138,24 @@ extension LayerStore {
     }
 
     /// Checks that a pool which somebody else made holds nothing of anybody else's.
-    func claimForeignPool(_ pool: ThinPool) throws {
+    ///
+    /// - Returns: What keeps others, who make a store of another root on it, from finding the same until it is closed.
+    func claimForeignPool(_ pool: ThinPool) throws -> FileDescriptor {
+        let claim = try FileDescriptor.open(try DeviceNode.path(of: pool.number), .readOnly, options: .closeOnExec)
+        guard flock(claim.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+            try? claim.close()
+            throw LayerStoreError(.busy, "somebody else is making a store on the pool \(pool.name)")
+        }
+        do {
+            try requireNew(pool)
+        } catch {
+            try? claim.close()
+            throw error
+        }
+        return claim
+    }
+
+    private func requireNew(_ pool: ThinPool) throws {
         guard case .available(let state) = try pool.status() else { return }
         guard state.data.used == 0, state.transactionID == 0 else {
             throw LayerStoreError(

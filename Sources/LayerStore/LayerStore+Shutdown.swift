@@ -16,6 +16,7 @@ extension LayerStore {
             // What fails, or waits, is done when the pool is active again.
             if access == .readWrite { _ = try? endRemovals() }
             let holder = try lock.open()
+            defer { withExtendedLifetime(holder) {} }
             try isolate(holder)
             // One may have begun while this waited; before it promises anything it waits for this to end.
             try requireNoService()

@@ -52,6 +52,7 @@ extension LayerStore {
 
     private func repairAlone(_ orders: StoreRepairOrders) throws -> [String] {
         let holder = try lock.open()
+        defer { withExtendedLifetime(holder) {} }
         try isolate(holder)
         try DurableDirectory(root).removeTemporaryFiles()
         try metadata.directory.removeTemporaryFiles()
@@ -70,7 +71,7 @@ extension LayerStore {
             return
         }
         // It stays where somebody has mounted a layer meanwhile.
-        _ = try? control().removeDevice(.uuid(poolUUID()))
+        withExtendedLifetime(holder) { _ = try? control().removeDevice(.uuid(poolUUID())) }
     }
 }
 
