@@ -83,12 +83,10 @@ extension LayerStore {
     /// - Returns: Whether it is still there.
     func cancelRemoval(of device: DeviceInformation, _ control: Control) throws(DeviceMapperError) -> Bool {
         guard device.isRemovalDeferred else { return true }
-        // Not by its number, which is another device's when it has gone.
-        let reference = device.uuid.map(DeviceReference.uuid) ?? .number(device.number)
         // Nobody has it open any more where the kernel answers that it is busy: it is on its way out.
         for _ in 0..<100 {
             do {
-                try control.sendMessage("@cancel_deferred_remove", to: reference)
+                try control.sendMessage("@cancel_deferred_remove", to: device.reference)
                 return true
             } catch {
                 if error.code == .noSuchDevice { return false }
@@ -96,7 +94,7 @@ extension LayerStore {
             }
             usleep(10_000)
         }
-        return try control.informationIfPresent(on: reference) != nil
+        return try control.informationIfPresent(on: device.reference) != nil
     }
 
     func busy(_ id: LayerID, _ users: [LayerUser], _ error: (any Error)? = nil) -> LayerStoreError {

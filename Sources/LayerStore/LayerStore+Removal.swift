@@ -43,7 +43,7 @@ extension LayerStore {
         try requireNoService(for: record)
         let release = try deactivate(id, record.deviceID, isDeferred: configuration.defersDeletion)
         if release != .done {
-            // A new layer of this id needs the name. Before there can be one, even if this process ends in between.
+            // A new layer of this id needs the name; there can be none before the file is gone.
             _ = try? control().renameDevice(
                 try directory.deviceName(of: id), to: try directory.removedDeviceName(record.deviceID))
         }

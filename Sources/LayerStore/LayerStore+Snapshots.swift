@@ -245,11 +245,12 @@ extension LayerStore {
     private func freezeForAMoment(
         _ device: DeviceInformation, in pool: ThinPool, _ holder: StoreLock.Holder
     ) throws {
-        let reference = device.uuid.map(DeviceReference.uuid) ?? .number(device.number)
         try allocator.beginUnsafe(holder)
-        let frozen = Result { try pool.control.suspendDevice(reference) }
+        let frozen = Result { try pool.control.suspendDevice(device.reference) }
         // Whatever happens, nobody may be left waiting on a suspended device.
-        if (try? pool.control.resumeDevice(reference)) == nil { try pool.control.resumeDevice(reference) }
+        if (try? pool.control.resumeDevice(device.reference)) == nil {
+            try pool.control.resumeDevice(device.reference)
+        }
         try allocator.endUnsafe(holder)
         try frozen.get()
     }
