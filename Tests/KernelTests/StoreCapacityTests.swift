@@ -8,10 +8,6 @@ import Testing
 @Suite(.serialized) struct StoreCapacityTests {
     private let megabyte: UInt64 = 1 << 20
 
-    private static func isLinux5() throws -> Bool {
-        try Shell.run("uname -r").hasPrefix("5.")
-    }
-
     @Test func growsWhileLayersAreWritten() throws {
         let fixture = try StoreFixture()
         let layers = try (0..<3).map { try LayerID("layer-\($0)") }
@@ -60,7 +56,7 @@ import Testing
     ///
     /// So many suspensions in a row can meet the defect of Linux 5.10.46 that `Control.letDeferredRequestsThrough` tells of,
     /// and the sandbox has one processor.
-    @Test(.disabled(if: try isLinux5(), "Linux 5.10.46 can stand still for ever on one processor"))
+    @Test(.disabled(if: KernelRelease.isLinux5, "Linux 5.10.46 can stand still for ever on one processor"))
     func growsWhileLayersAreMountedAndEnlarged() throws {
         let fixture = try StoreFixture()
         let store = fixture.store

@@ -167,7 +167,8 @@ import ThinProvisioning
         try fixture.finish()
     }
 
-    @Test func goesOnAfterItsMetadataWasFull() throws {
+    @Test(.disabled(if: KernelRelease.isLinux5, "Linux 5.10 marks such a pool as one that must be checked"))
+    func goesOnAfterItsMetadataWasFull() throws {
         let fixture = try StoreFixture(["dm.loopmetadatasize=2m", "dm.min_free_space=0%"])
         try fixture.store.create(LayerID("unused"))
         // Each empty thin device has a block of its own, so that this is quicker than to write so much.

@@ -42,7 +42,9 @@ import Testing
             """)
     }
 
-    @Test(arguments: ["ext4", "xfs"]) func writesNothingToReadALayer(filesystem: String) throws {
+    /// To Linux 5.10, no XFS of the present mkfs has been unmounted cleanly, and each must be mended before it is read.
+    @Test(arguments: KernelRelease.isLinux5 ? ["ext4"] : ["ext4", "xfs"])
+    func writesNothingToReadALayer(filesystem: String) throws {
         let fixture = filesystem == "ext4" ? fixture : try StoreFixture(["dm.fs=xfs"])
         if filesystem == "xfs" {
             try fixture.store.create(LayerID("parent"))
