@@ -75,18 +75,13 @@ extension LayerStore {
         of id: LayerID, as role: String = "the layer", in pool: ThinPool
     ) throws -> LayerContent {
         let record = try existing(id, as: role)
-        while true {
-            guard let device = try usedDevice(record, pool.control) else {
-                let (device, mount) = try mountForReading(id, record, in: pool)
-                return try LayerContent(of: id, record, on: device, mount, ownsDevice: true)
-            }
-            // The last of the others may just have closed it.
-            guard let held = try hold(device, of: record.deviceID, pool.control) else { continue }
-            defer { held.close() }
-            if let content = try mountedContent(of: id, record, on: device) { return content }
-            return try LayerContent(
-                of: id, record, on: device.number, mountBesideOthers(device), ownsDevice: false)
+        guard let (device, held) = try usedDevice(record, pool.control) else {
+            let (device, mount) = try mountForReading(id, record, in: pool)
+            return try LayerContent(of: id, record, on: device, mount, ownsDevice: true)
         }
+        defer { held.close() }
+        if let content = try mountedContent(of: id, record, on: device) { return content }
+        return try LayerContent(of: id, record, on: device.number, mountBesideOthers(device), ownsDevice: false)
     }
 
     /// Opens the content of a layer for writing; the caller has the layer's lock and keeps it.
@@ -94,18 +89,13 @@ extension LayerStore {
         try requireWritable()
         let record = try existing(id)
         try requireNoService(for: record)
-        var used: DeviceInformation?
-        var held: BlockDevice?
-        defer { held?.close() }
-        repeat {
-            used = try usedDevice(record, pool.control)
-            held = try used.flatMap { try hold($0, of: record.deviceID, pool.control) }
-        } while used != nil && held == nil
-        if let used {
-            if let content = try mountedContent(of: id, record, on: used) { return content }
-            guard !used.isReadOnly else { throw busy(id, DeviceUser.users(of: used.number).map(LayerUser.init)) }
+        let used = try usedDevice(record, pool.control)
+        defer { used?.held.close() }
+        if let device = used?.device {
+            if let content = try mountedContent(of: id, record, on: device) { return content }
+            guard !device.isReadOnly else { throw busy(id, DeviceUser.users(of: device.number).map(LayerUser.init)) }
         }
-        let device = try used ?? activate(id, record, in: pool)
+        let device = try used?.device ?? activate(id, record, in: pool)
         let mount = try mount(device, .readWrite, removing: used == nil ? record.deviceID : nil, pool.control)
         // As when it is mounted at its place.
         if record.snapshot == nil {
@@ -132,21 +122,26 @@ extension LayerStore {
         withExtendedLifetime(holder) {}
     }
 
-    /// The layer's device if something has it open, or is about to; what a process that died has left is removed.
-    private func usedDevice(_ record: LayerRecord, _ control: Control) throws -> DeviceInformation? {
-        guard let device = try device(of: record.deviceID, control) else { return nil }
-        guard device.openCount == 0 else { return device }
-        // A service has said where it is, and who was told has not mounted it yet.
-        if let snapshot = record.snapshot, snapshot.kind != .committed, device.hasActiveTable, !device.isReadOnly {
-            return device
+    /// The layer's device, held open, if something has it open or is about to; what a process that died has left is removed.
+    private func usedDevice(
+        _ record: LayerRecord, _ control: Control
+    ) throws -> (device: DeviceInformation, held: BlockDevice)? {
+        while let device = try device(of: record.deviceID, control) {
+            // A service has said where it is, and who was told has not mounted it yet.
+            let isPromised =
+                record.snapshot.map { $0.kind != .committed } == true && device.hasActiveTable && !device.isReadOnly
+            if device.openCount > 0 || isPromised {
+                // The last of those who have it may just have closed it.
+                guard let held = try hold(device, of: record.deviceID, control) else { continue }
+                return (device, held)
+            }
+            do {
+                try control.removeDevice(device.reference)
+            } catch {
+                guard error.code == .noSuchDevice else { throw error }
+            }
         }
-        do {
-            try control.removeDevice(.uuid(try uuid(of: record.deviceID)))
-            return nil
-        } catch {
-            if error.code == .noSuchDevice { return nil }
-            throw error
-        }
+        return nil
     }
 
     private func mountedContent(

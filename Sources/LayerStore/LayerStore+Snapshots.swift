@@ -39,11 +39,16 @@ extension LayerStore {
                 throw LayerStoreError(.busy, "another “dmlayer serve” serves it; stop that one first")
             }
             service.withLock { $0 = holder }
-            // What was allowed before, while nobody served them, is over then.
-            try isolate(holder)
-            try holder.unlock(.store)
-            try emptyBaseDevice()
-            try deactivateCommittedSnapshots()
+            do {
+                // What was allowed before, while nobody served them, is over then.
+                try isolate(holder)
+                try holder.unlock(.store)
+                try emptyBaseDevice()
+                try deactivateCommittedSnapshots()
+            } catch {
+                service.withLock { $0 = nil }
+                throw error
+            }
         }
     }
 
@@ -181,7 +186,7 @@ extension LayerStore {
 
     // MARK: Devices
 
-    /// Runs `body` as ``withPool(layers:sharing:_:)`` does, when nobody has a read-only device of the layer open.
+    /// Runs `body` as ``withPool(layers:sharing:_:)`` does, when nobody reads the layer through a device made for that.
     ///
     /// Who reads a layer that is not active, as “dmlayer diff” does, has such a device and no lock. It is waited for as long as for
     /// other operations.
@@ -202,7 +207,7 @@ extension LayerStore {
         }
     }
 
-    /// Somebody reads a layer through a read-only device.
+    /// Somebody reads a layer through a device that was made for it.
     private struct BeingRead: Error {
         let device: DeviceNumber
     }
@@ -210,9 +215,8 @@ extension LayerStore {
     private func activeDevice(_ id: LayerID, _ record: LayerRecord, in pool: ThinPool) throws -> DeviceInformation {
         let device = try device(of: record.deviceID, pool.control)
         if let device, device.openCount > 0 {
-            // Whose journal had to be replayed is read through a device that can be written.
-            let isReaders = device.isReadOnly || (device.isRemovalDeferred && record.snapshot?.kind != .committed)
-            if isReaders { throw BeingRead(device: device.number) }
+            // One whose journal had to be replayed is read through a device that can be written, and goes with the reader.
+            if device.isReadOnly || device.isRemovalDeferred { throw BeingRead(device: device.number) }
         }
         return try activated(id, record, device, in: pool)
     }

@@ -87,6 +87,19 @@ import ThinProvisioning
         #expect(try fixture.devices().contains { $0.hasSuffix("-pool") })
     }
 
+    /// A service that could not begin, since an operation of before does not end, is none.
+    @Test func isNoServiceThatCouldNotBegin() throws {
+        let fixture = try StoreFixture()
+        let holder = try StoreLock(fixture.root.appending("lock")).open()
+        try holder.lock(.store, exclusively: false)
+        let impatient = try fixture.reopened(patience: .milliseconds(300))
+        let error = #expect(throws: LayerStoreError.self) { try impatient.beginService() }
+        #expect(error?.code == .busy)
+        try holder.unlock(.store)
+        try withExtendedLifetime(impatient) { try fixture.reopened().beginService() }
+        try fixture.finish()
+    }
+
     /// A device that containerd has been told of stays while no service runs.
     @Test func leavesAPromisedDeviceToWhoWasTold() throws {
         let fixture = try StoreFixture()
