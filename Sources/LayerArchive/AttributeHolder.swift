@@ -8,27 +8,40 @@ internal import SystemPackage
 struct AttributeHolder {
     private let terminatedPath: [UInt8]
     private let descriptor: FileDescriptor?
+    /// Whether the last part of the path is a link of /proc, which leads to the file itself.
+    private let isReached: Bool
 
     /// An open file; not one that was opened with `O_PATH`.
     init(_ descriptor: FileDescriptor) {
         self.descriptor = descriptor
         terminatedPath = [0]
+        isReached = false
+    }
+
+    /// The file, of any type, that was opened with `O_PATH`.
+    init(reachedBy descriptor: FileDescriptor) {
+        self.descriptor = nil
+        terminatedPath = Array("/proc/self/fd/\(descriptor.rawValue)".utf8) + [0]
+        isReached = true
     }
 
     /// The entry `name` of an open directory; a symbolic link is not followed.
     init(_ name: FileName, in directory: FileDescriptor) {
         descriptor = nil
         terminatedPath = Array("/proc/self/fd/\(directory.rawValue)/".utf8) + name.bytes + [0]
+        isReached = false
     }
 
     /// The names of the attributes, sorted.
     ///
-    /// The corresponding C functions are `flistxattr` and `llistxattr`.
+    /// The corresponding C functions are `flistxattr`, `listxattr` and `llistxattr`.
     func names() throws(Errno) -> [[UInt8]] {
         let list = try unsafe Self.bytes(guess: 256) { buffer, size in
             let names = unsafe buffer?.assumingMemoryBound(to: CChar.self)
             if let descriptor { return unsafe flistxattr(descriptor.rawValue, names, size) }
-            return unsafe FileName.withCString(terminatedPath) { path in unsafe llistxattr(path, names, size) }
+            return unsafe FileName.withCString(terminatedPath) { path in
+                unsafe isReached ? listxattr(path, names, size) : llistxattr(path, names, size)
+            }
         }
         guard let list, !list.isEmpty else { return [] }
         return list.split(separator: 0).map(Array.init).sorted { $0.lexicographicallyPrecedes($1) }
@@ -36,13 +49,13 @@ struct AttributeHolder {
 
     /// The value of an attribute, or `nil` when the file has none of this name.
     ///
-    /// The corresponding C functions are `fgetxattr` and `lgetxattr`.
+    /// The corresponding C functions are `fgetxattr`, `getxattr` and `lgetxattr`.
     func value(of name: [UInt8]) throws(Errno) -> [UInt8]? {
         try unsafe Self.bytes(guess: 64) { buffer, size in
             unsafe FileName.withCString(name + [0]) { name in
                 if let descriptor { return unsafe fgetxattr(descriptor.rawValue, name, buffer, size) }
                 return unsafe FileName.withCString(terminatedPath) { path in
-                    unsafe lgetxattr(path, name, buffer, size)
+                    unsafe isReached ? getxattr(path, name, buffer, size) : lgetxattr(path, name, buffer, size)
                 }
             }
         }
@@ -50,13 +63,13 @@ struct AttributeHolder {
 
     /// Sets an attribute, or replaces its value.
     ///
-    /// The corresponding C functions are `fsetxattr` and `lsetxattr`.
+    /// The corresponding C functions are `fsetxattr`, `setxattr` and `lsetxattr`.
     func set(_ attribute: ExtendedAttribute) throws(Errno) {
         let (value, size) = (attribute.value, attribute.value.count)
         let answer = unsafe FileName.withCString(attribute.name + [0]) { name in
             if let descriptor { return unsafe fsetxattr(descriptor.rawValue, name, value, size, 0) }
             return unsafe FileName.withCString(terminatedPath) { path in
-                unsafe lsetxattr(path, name, value, size, 0)
+                unsafe isReached ? setxattr(path, name, value, size, 0) : lsetxattr(path, name, value, size, 0)
             }
         }
         guard answer == 0 else { throw Errno(rawValue: errno) }
@@ -64,11 +77,13 @@ struct AttributeHolder {
 
     /// Removes an attribute if the file has it.
     ///
-    /// The corresponding C functions are `fremovexattr` and `lremovexattr`.
+    /// The corresponding C functions are `fremovexattr`, `removexattr` and `lremovexattr`.
     func remove(_ name: [UInt8]) throws(Errno) {
         let answer = unsafe FileName.withCString(name + [0]) { name in
             if let descriptor { return unsafe fremovexattr(descriptor.rawValue, name) }
-            return unsafe FileName.withCString(terminatedPath) { path in unsafe lremovexattr(path, name) }
+            return unsafe FileName.withCString(terminatedPath) { path in
+                unsafe isReached ? removexattr(path, name) : lremovexattr(path, name)
+            }
         }
         guard answer != 0 else { return }
         let error = Errno(rawValue: errno)

@@ -22,9 +22,7 @@ final class ExportFile {
             status = try FileStatus(of: name, in: directory)
             return
         }
-        // Not blocking in case that a named pipe has taken its place.
-        let flags = UInt64(O_RDONLY | O_NONBLOCK)
-        let descriptor = try OpenDirectory.open(name.bytes, from: directory, flags, .noSymbolicLinks)
+        let descriptor = try Self.openRegularFile(name, in: directory)
         self.descriptor = descriptor
         do {
             status = try FileStatus(of: descriptor)
@@ -38,28 +36,28 @@ final class ExportFile {
         if let descriptor { Glibc.close(descriptor.rawValue) }
     }
 
+    /// Opens a file that is certainly a regular one: a process may have put a device in its place, and opening that may do
+    /// something.
+    private static func openRegularFile(
+        _ name: FileName, in directory: FileDescriptor
+    ) throws(Errno) -> FileDescriptor {
+        let held = try HeldFile(name, in: directory)
+        guard try held.status().type == .regular else { throw .tooManySymbolicLinkLevels }
+        return try held.openForReading()
+    }
+
     /// What a symbolic link leads to.
-    ///
-    /// The corresponding C function is `readlinkat`.
     func linkTarget() throws(LayerArchiveError) -> [UInt8] {
-        var capacity = Int(clamping: status.size) + 1
-        while true {
-            var target = [CChar](repeating: 0, count: capacity)
-            let count = unsafe name.withCString { name in
-                unsafe readlinkat(directory.rawValue, name, &target, capacity)
-            }
-            guard count >= 0 else {
-                throw ExportSource.failure("cannot read the symbolic link", Errno(rawValue: errno))
-            }
-            if count < capacity { return target.prefix(count).map(UInt8.init(bitPattern:)) }
-            // The file system gave no size for the link.
-            capacity *= 2
+        do {
+            return try name.linkTarget(in: directory, guess: min(Int(clamping: status.size), 4096))
+        } catch {
+            throw ExportSource.failure("cannot read the symbolic link", error)
         }
     }
 
     /// The extended attributes that go into an archive.
     func extendedAttributes(_ wanted: LayerExport.Attributes) throws(LayerArchiveError) -> [ExtendedAttribute] {
-        let holder = descriptor.map(AttributeHolder.init) ?? AttributeHolder(name, in: directory)
+        let holder = descriptor.map { AttributeHolder($0) } ?? AttributeHolder(name, in: directory)
         var attributes: [ExtendedAttribute] = []
         do {
             switch wanted {

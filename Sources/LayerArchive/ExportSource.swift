@@ -22,19 +22,12 @@ struct ExportSource {
         if change.directory != parentNumber {
             parent = nil
             parentNumber = change.directory
-            // A system call takes a path of 4095 bytes; none of its parts is longer than 255.
-            var rest = change.parentPath
-            while !rest.isEmpty {
-                var piece = rest
-                if piece.count > 4000, let end = rest.prefix(4000).lastIndex(of: UInt8(ascii: "/")) {
-                    piece = rest[..<end]
-                }
+            if !change.parentPath.isEmpty {
                 do {
-                    parent = try OpenDirectory(piece, from: directory, .noSymbolicLinks, forReading: false)
+                    parent = try OpenDirectory(descending: change.parentPath, from: root)
                 } catch {
                     throw Self.failure("cannot open the directory of", error)
                 }
-                rest = rest.dropFirst(piece.count).drop { $0 == UInt8(ascii: "/") }
             }
         }
         return FileName(change.name)

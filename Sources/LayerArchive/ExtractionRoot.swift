@@ -17,7 +17,7 @@ struct ExtractionRoot {
             self.descriptor = descriptor
             self.owner = owner
             inode = try FileStatus(of: descriptor).inode
-            let holder = AttributeHolder(FileName(".".utf8), in: descriptor)
+            let holder = AttributeHolder(reachedBy: descriptor)
             givesAccessList = try holder.value(of: ExtendedAttribute.defaultAccessList) != nil
         }
     }
@@ -41,8 +41,8 @@ struct ExtractionRoot {
         if path.isEmpty {
             directory = try Directory(descriptor, owner: nil)
         } else {
-            let opened = try OpenDirectory(path, from: descriptor, [.inRoot, .oneFileSystem], forReading: false)
-            directory = try Directory(opened.descriptor, owner: opened)
+            let opened = try open(path)
+            directory = try Directory(opened?.descriptor ?? descriptor, owner: opened)
         }
         last = (path, directory)
         return directory
@@ -53,22 +53,28 @@ struct ExtractionRoot {
         do {
             return try directory(path)
         } catch .noSuchFileOrDirectory {
-            // What follows makes it.
+            // The walk makes it.
         } catch {
             throw error
         }
-        var parent: [UInt8] = []
-        for part in path.split(separator: UInt8(ascii: "/")) {
-            let above = try directory(parent)
-            let answer = unsafe FileName(part).withCString { name in
-                unsafe mkdirat(above.descriptor.rawValue, name, 0o755)
-            }
-            if answer != 0, errno != EEXIST { throw Errno(rawValue: errno) }
-            if answer == 0 { noteNew(try FileStatus(of: FileName(part), in: above.descriptor).inode) }
-            parent += (parent.isEmpty ? [] : [UInt8(ascii: "/")]) + part
-        }
-        return try directory(path)
+        var walk = RootWalk(path, in: descriptor)
+        let opened = try walk.run(making: true)
+        newDirectories.formUnion(walk.madeInodes)
+        let directory = try Directory(opened?.descriptor ?? descriptor, owner: opened)
+        last = (path, directory)
+        return directory
     }
+
+    private func open(_ path: [UInt8]) throws(Errno) -> OpenDirectory? {
+        guard path.count > OpenDirectory.longestPiece else {
+            return try OpenDirectory(path, from: descriptor, [.inRoot, .oneFileSystem], forReading: false)
+        }
+        var walk = RootWalk(path, in: descriptor)
+        return try walk.run(making: false)
+    }
+
+    /// How many directories were made here.
+    var newDirectoryCount: Int { newDirectories.count }
 
     /// Says that the directory with an inode was made here.
     mutating func noteNew(_ inode: UInt64) { newDirectories.insert(inode) }

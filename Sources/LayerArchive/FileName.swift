@@ -1,3 +1,6 @@
+internal import Glibc
+internal import SystemPackage
+
 /// The name of an entry of a directory: any bytes but zero and the slash.
 struct FileName: Hashable, Comparable, Sendable {
     /// The name with the zero byte that the system calls want.
@@ -32,6 +35,23 @@ struct FileName: Hashable, Comparable, Sendable {
             // Not empty, so there is a base address.
             let start = unsafe UnsafeRawPointer(bytes.baseAddress.unsafelyUnwrapped)
             return try unsafe body(start.assumingMemoryBound(to: CChar.self))
+        }
+    }
+
+    /// What the symbolic link of this name in an open directory leads to.
+    ///
+    /// The corresponding C function is `readlinkat`.
+    ///
+    /// - Parameter guess: How many bytes that probably has.
+    func linkTarget(in directory: FileDescriptor, guess: Int) throws(Errno) -> [UInt8] {
+        var capacity = guess + 1
+        while true {
+            var target = [CChar](repeating: 0, count: capacity)
+            let count = unsafe withCString { name in unsafe readlinkat(directory.rawValue, name, &target, capacity) }
+            guard count >= 0 else { throw Errno(rawValue: errno) }
+            if count < capacity { return target.prefix(count).map(UInt8.init(bitPattern:)) }
+            // Some file systems give no size for a link.
+            capacity *= 2
         }
     }
 

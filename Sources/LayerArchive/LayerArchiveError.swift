@@ -77,7 +77,7 @@ extension LayerArchiveError: CustomStringConvertible {
         switch code {
         case .truncated: "get the archive again: what was unpacked of it is not a whole layer"
         case .reservedName: "rename or remove the file: on unpacking, this name would delete another one"
-        case .changedMeanwhile: "stop what writes to the layer, or archive a snapshot of it"
+        case .changedMeanwhile: "stop what writes to the layer, or use a snapshot of it"
         case .output where errno == .brokenPipe: "what was to read the archive has ended"
         case .file where errno == .noSpace: "make the layer larger, or the pool, or free space in it"
         case .file where errno == .notPermitted: "this may need the rights of root"

@@ -28,6 +28,31 @@ final class OpenDirectory {
         descriptor = try Self.open(path, from: start, access | UInt64(O_DIRECTORY), resolution)
     }
 
+    /// Opens the directory that `path` leads to without a symbolic link, for reaching its entries.
+    ///
+    /// The path may be longer than the 4095 bytes that a system call takes.
+    ///
+    /// - Parameter path: The path relative to `start`; not empty.
+    convenience init(
+        descending path: some Collection<UInt8>, from start: FileDescriptor, _ resolution: Resolution = []
+    ) throws(Errno) {
+        var rest = Array(path)[...]
+        var above: OpenDirectory?
+        // No part of a path is longer than 255 bytes.
+        while rest.count > Self.longestPiece,
+            let end = rest.prefix(Self.longestPiece).lastIndex(of: UInt8(ascii: "/"))
+        {
+            above = try OpenDirectory(
+                rest[..<end], from: above?.descriptor ?? start, resolution.union(.noSymbolicLinks), forReading: false)
+            rest = rest[end...].drop { $0 == UInt8(ascii: "/") }
+        }
+        try self.init(
+            rest, from: above?.descriptor ?? start, resolution.union(.noSymbolicLinks), forReading: false)
+    }
+
+    /// The most bytes of a path that are given to one system call, which takes 4095.
+    static let longestPiece = 4000
+
     deinit {
         Glibc.close(descriptor.rawValue)
     }

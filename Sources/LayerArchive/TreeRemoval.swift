@@ -59,6 +59,9 @@ enum TreeRemoval {
         do {
             try unlink(entry.name, in: stack.current)
             return false
+        } catch .noSuchFileOrDirectory {
+            // A process of the layer was faster.
+            return false
         } catch .isDirectory {
             return true
         } catch {

@@ -6,16 +6,15 @@ final class UnpackedContents {
     /// What is a hole if it is zero: the smallest block of a thin pool.
     private static let holeSize = 1 << 16
 
-    private let descriptor: FileDescriptor
+    /// The file, open for writing.
+    let file: HeldFile
     private var end: Int64 = 0
 
-    init(_ descriptor: FileDescriptor) {
-        self.descriptor = descriptor
+    init(_ file: HeldFile) {
+        self.file = file
     }
 
-    deinit {
-        Glibc.close(descriptor.rawValue)
-    }
+    private var descriptor: FileDescriptor { file.descriptor }
 
     /// Reads all contents of an entry, and writes them where they belong.
     func write(_ entry: TarEntry, from reader: TarReader) throws(LayerArchiveError) {

@@ -31,7 +31,7 @@ struct UnpackedFile {
     func makeContents() throws(Errno) -> UnpackedContents {
         let flags = UInt64(O_WRONLY | O_CREAT | O_EXCL)
         return UnpackedContents(
-            try OpenDirectory.open(name.bytes, from: directory, flags, mode: 0o600, .noSymbolicLinks))
+            HeldFile(open: try OpenDirectory.open(name.bytes, from: directory, flags, mode: 0o600, .noSymbolicLinks)))
     }
 
     /// The corresponding C function is `symlinkat`.
@@ -52,59 +52,41 @@ struct UnpackedFile {
 
     /// The corresponding C function is `mknodat`.
     func makeNode(_ entry: TarEntry) throws(Errno) {
-        let type: FileType =
-            switch entry.kind {
-            case .characterDevice: .characterSpecial
-            case .blockDevice: .blockSpecial
-            default: .fifo
-            }
+        let type = entry.kind.fileType
         let number = entry.kind == .fifo ? 0 : gnu_dev_makedev(entry.deviceMajor, entry.deviceMinor)
         try unsafe call { name in unsafe mknodat(directory.rawValue, name, type.rawValue | 0o600, number) }
     }
 
-    // MARK: Owner, permissions, attributes, times
-
-    /// Gives the file what its entry says; the order matters, as each step may undo some of those after it.
+    /// Reaches the file that was made here, in order to give it what its entry says.
     ///
-    /// - Parameter inheritsAccessList: Whether the file may have got an access control list from its directory.
-    /// - Returns: How many extended attributes the file system refused, as Docker lets it.
-    func restore(_ entry: TarEntry, inheritsAccessList: Bool) throws(Errno) -> Int {
-        try unsafe call { name in
-            unsafe fchownat(directory.rawValue, name, entry.userID, entry.groupID, AT_SYMLINK_NOFOLLOW)
-        }
-        let refused = try restoreAttributes(entry, inheritsAccessList: inheritsAccessList)
-        if entry.kind != .symbolicLink {
-            try unsafe call { name in unsafe fchmodat(directory.rawValue, name, entry.permissions, 0) }
-        }
-        let time = timespec(
-            tv_sec: Int(entry.modificationTime.seconds), tv_nsec: Int(entry.modificationTime.nanoseconds))
-        let times = [time, time]
-        try unsafe call { name in unsafe utimensat(directory.rawValue, name, times, AT_SYMLINK_NOFOLLOW) }
-        return refused
+    /// - Parameter type: The type that it was made with.
+    /// - Throws: `ESTALE` when another file has taken its place. A file with another name is one: it could be any of the
+    ///   layer's.
+    func held(_ type: FileType) throws(Errno) -> HeldFile {
+        let file = try held()
+        let status = try file.status()
+        guard status.type == type, status.linkCount == 1 else { throw .staleNFSFileHandle }
+        return file
     }
 
-    private func restoreAttributes(_ entry: TarEntry, inheritsAccessList: Bool) throws(Errno) -> Int {
-        let holder = AttributeHolder(name, in: directory)
-        var refused = 0
-        if inheritsAccessList, entry.kind != .symbolicLink {
-            for name in [ExtendedAttribute.accessList, ExtendedAttribute.defaultAccessList]
-            where !entry.attributes.contains(where: { $0.name == name }) {
-                try holder.remove(name)
-            }
-        }
-        for attribute in entry.attributes {
-            do {
-                try holder.set(attribute)
-            } catch .notSupported, .notPermitted {
-                refused += 1
-            } catch {
-                throw error
-            }
-        }
-        return refused
-    }
+    /// Reaches what is there.
+    func held() throws(Errno) -> HeldFile { try HeldFile(name, in: directory) }
 
     private func call(_ body: (UnsafePointer<CChar>) -> CInt) throws(Errno) {
         guard unsafe name.withCString(body) == 0 else { throw Errno(rawValue: errno) }
+    }
+}
+
+extension TarEntry.Kind {
+    /// The type of file that an entry of this kind becomes.
+    var fileType: FileType {
+        switch self {
+        case .file, .hardLink: .regular
+        case .symbolicLink: .symbolicLink
+        case .characterDevice: .characterSpecial
+        case .blockDevice: .blockSpecial
+        case .directory: .directory
+        case .fifo: .fifo
+        }
     }
 }

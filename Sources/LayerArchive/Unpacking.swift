@@ -66,7 +66,7 @@ struct Unpacking {
             let path = try EntryPath(pending.entry.path)
             do {
                 let directory = try tree.directory(path.parent)
-                let file = UnpackedFile(path.name ?? Self.root, in: directory)
+                let file = try UnpackedFile(path.name ?? Self.root, in: directory).held()
                 let status = try file.status()
                 // Another entry may have replaced it.
                 guard status.type == .directory, status.inode == inode else { continue }
@@ -159,18 +159,28 @@ struct Unpacking {
         case .file:
             let contents = try replacing(name, in: directory, file.makeContents)
             try contents.write(entry, from: reader)
+            try restore(entry, in: directory) { () throws(Errno) in contents.file }
         case .hardLink:
+            // It shares what its file has got.
             try link(name, in: directory, to: EntryPath(entry.linkTarget))
         case .symbolicLink:
             try replacing(name, in: directory) { () throws(Errno) in try file.makeSymbolicLink(to: entry.linkTarget) }
+            try restore(entry, in: directory) { () throws(Errno) in try file.held(entry.kind.fileType) }
         case .characterDevice, .blockDevice, .fifo:
             try replacing(name, in: directory) { () throws(Errno) in try file.makeNode(entry) }
+            try restore(entry, in: directory) { () throws(Errno) in try file.held(entry.kind.fileType) }
         }
         if !tree.isNew(directory.inode) { unpacked.insert(Self.location(directory.inode, name)) }
-        // A hard link shares what its file has got.
-        guard entry.kind != .directory, entry.kind != .hardLink else { return }
+    }
+
+    /// Gives a file that was made what its entry says.
+    private mutating func restore(
+        _ entry: TarEntry, in directory: ExtractionRoot.Directory, _ file: () throws(Errno) -> HeldFile
+    ) throws(LayerArchiveError) {
         do {
-            summary.refusedAttributes += try file.restore(entry, inheritsAccessList: directory.givesAccessList)
+            summary.refusedAttributes += try file().restore(entry, inheritsAccessList: directory.givesAccessList)
+        } catch .staleNFSFileHandle {
+            throw LayerArchiveError(.changedMeanwhile, "another file has taken the place of")
         } catch {
             throw LayerArchiveError(.file, "cannot set owner, permissions, attributes or times of", errno: error)
         }

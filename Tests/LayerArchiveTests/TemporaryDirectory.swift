@@ -4,7 +4,7 @@ import LayerArchive
 import SystemPackage
 
 /// A directory that is there for the time of a test.
-final class TemporaryDirectory {
+final class TemporaryDirectory: Sendable {
     let path: FilePath
     let descriptor: FileDescriptor
 
