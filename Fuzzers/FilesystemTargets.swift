@@ -10,6 +10,12 @@ extension FuzzTarget {
         var reader = InputReader(input)
         let start = reader.byte() & 1 == 0 ? 0 : 0x10000
         let bytes = [UInt8](repeating: 0, count: start) + reader.remaining()
+        let found = accepting {
+            try DeviceSignature.found(size: UInt64(bytes.count)) { offset, count in
+                Array(bytes.dropFirst(Int(offset)).prefix(count))
+            }
+        }
+        demand(found != nil, "no content is refused")
         let superblock = accepting { () throws(BlockDeviceError) in
             try Superblock.probe(size: UInt64(bytes.count)) { (offset, count) throws(BlockDeviceError) in
                 demand(Int(offset) + count <= bytes.count, "\(count) bytes are read at \(offset) of \(bytes.count)")

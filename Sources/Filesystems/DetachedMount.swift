@@ -40,12 +40,11 @@ public final class DetachedMount: Sendable {
         let filesystem = unsafe dmshim_open_filesystem(type)
         defer { if filesystem >= 0 { Glibc.close(filesystem) } }
         var answer = min(filesystem, 0)
-        var settings = MountOptions.split(options).data.split(separator: ",").map(String.init)
-        settings.append("source=\(device)")
-        if access == .readOnly { settings.append("ro") }
-        for setting in settings where answer == 0 {
-            let parts = setting.split(separator: "=", maxSplits: 1).map(String.init)
-            answer = unsafe dmshim_set_option(filesystem, parts[0], parts.count > 1 ? parts[1] : nil)
+        var settings = MountOptions.split(options).data.map(MountOptions.setting)
+        settings.append((name: "source", value: device.string))
+        if access == .readOnly { settings.append((name: "ro", value: nil)) }
+        for (name, value) in settings where answer == 0 {
+            answer = unsafe dmshim_set_option(filesystem, name, value)
         }
         if answer == 0 { answer = dmshim_create_superblock(filesystem) }
         if answer == 0 { answer = dmshim_mount_nowhere(filesystem, access == .readWrite ? 0 : 1) }

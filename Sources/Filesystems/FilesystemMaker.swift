@@ -56,8 +56,9 @@ public enum FilesystemMaker {
         do {
             let (status, output) = try Program.run(program, arguments + [device.string])
             guard status != 0 else { return }
+            let end = status > 128 ? "signal \(status - 128) ended it" : "it ended with status \(status)"
             throw FilesystemError(
-                "run \(name) on", device, detail: "it ended with status \(status) and printed: \(output)")
+                "run \(name) on", device, detail: "\(end) and printed: \(output.isEmpty ? "nothing" : output)")
         } catch let error as FilesystemError {
             throw error
         } catch {

@@ -17,7 +17,8 @@ public enum Mount {
     public static func mount(
         _ device: FilePath, at mountPoint: FilePath, type: String, options: [String] = []
     ) throws(FilesystemError) {
-        let (flags, data) = MountOptions.split(options)
+        let (flags, settings) = MountOptions.split(options)
+        let data = settings.joined(separator: ",")
         let result = unsafe device.withPlatformString { device in
             unsafe mountPoint.withPlatformString { unsafe Glibc.mount(device, $0, type, flags, data) }
         }
@@ -33,10 +34,18 @@ public enum Mount {
         let advice: String? =
             switch errno {
             case .operationNotSupportedByDevice: "the kernel has no \(type); load its module with “modprobe \(type)”"
-            case .invalidArgument, .badAddress: "the kernel log (dmesg) says why"
+            case .invalidArgument, .badAddress, .ioError: "the kernel log (dmesg) says why"
+            // ext4 and XFS answer so when a checksum or a structure is wrong.
+            case Errno(rawValue: EUCLEAN), Errno(rawValue: EBADMSG):
+                "the file system is damaged; the kernel log (dmesg) says where, and \(checker(of: type)) repairs it while "
+                    + "it is not mounted"
             default: nil
             }
         return FilesystemError(operation, path, errno: errno, detail: detail ?? advice)
+    }
+
+    private static func checker(of type: String) -> String {
+        type.hasPrefix("ext") ? "e2fsck" : type == "xfs" ? "xfs_repair" : "its own program"
     }
 
     /// Unmounts what is mounted at a directory.
@@ -92,7 +101,8 @@ public enum MountOptions {
         "lazytime": (1 << 25, 0), "nolazytime": (0, 1 << 25),
     ]
 
-    static func split(_ options: [String]) -> (flags: UInt, data: String) {
+    /// Divides options into the flags of `mount`, and the options that the file system reads.
+    static func split(_ options: [String]) -> (flags: UInt, data: [Substring]) {
         var result: UInt = 0
         var data: [Substring] = []
         for option in options.flatMap(words) {
@@ -102,7 +112,16 @@ public enum MountOptions {
                 data.append(option)
             }
         }
-        return (result, data.joined(separator: ","))
+        return (result, data)
+    }
+
+    /// Divides an option into its name and its value, as `fsconfig` takes them: without the quotation marks around the
+    /// value, which `mount` needs where the value has commas.
+    static func setting(_ option: Substring) -> (name: String, value: String?) {
+        guard let sign = option.firstIndex(of: "=") else { return (String(option), nil) }
+        var value = option[option.index(after: sign)...]
+        if value.count >= 2, value.first == "\"", value.last == "\"" { value = value.dropFirst().dropLast() }
+        return (String(option[..<sign]), String(value))
     }
 
     /// Divides at commas, but not within quotation marks, as of an SELinux label.

@@ -15,9 +15,8 @@ enum Program {
     /// - Returns: Its exit status, or 128 and the number of the signal that ended it, and what it printed.
     static func run(_ program: FilePath, _ arguments: [String]) throws(Errno) -> (status: Int, output: String) {
         do {
-            let (output, input) = try FileDescriptor.pipe()
-            // Another program that is started meanwhile would keep the pipe open.
-            for end in [output, input] { _ = fcntl(end.rawValue, F_SETFD, FD_CLOEXEC) }
+            // A program that another thread starts at this moment must not keep the pipe open.
+            let (output, input) = try FileDescriptor.pipe(options: .closeOnExec)
             defer { try? output.close() }
             let process: pid_t
             do {
@@ -52,14 +51,17 @@ enum Program {
         unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         unsafe posix_spawn_file_actions_adddup2(&actions, output.rawValue, 1)
         unsafe posix_spawn_file_actions_adddup2(&actions, output.rawValue, 2)
-        // Who calls from a thread that blocks signals must not leave a program that cannot be interrupted.
+        // A thread that blocks or ignores signals must not start a program that cannot be interrupted.
         var attributes = posix_spawnattr_t()
         unsafe posix_spawnattr_init(&attributes)
         defer { unsafe posix_spawnattr_destroy(&attributes) }
         var none = sigset_t()
         unsafe sigemptyset(&none)
         unsafe posix_spawnattr_setsigmask(&attributes, &none)
-        unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        var every = sigset_t()
+        unsafe sigfillset(&every)
+        unsafe posix_spawnattr_setsigdefault(&attributes, &every)
+        unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
         var words = unsafe ([program.string] + arguments).map { unsafe strdup($0) } + [nil]
         defer { unsafe words.forEach { unsafe free($0) } }
         var process: pid_t = 0

@@ -154,7 +154,7 @@ extension LayerStore {
         }
         return try LayerContent(
             of: id, record.deviceID, on: device.number, at: mountPoint.appending(record.contentDirectory),
-            keepsTimesBack: entry.filesystemOptions.split(separator: ",").contains("lazytime"))
+            keepsTimesBack: MountOptions.words(entry.filesystemOptions).contains("lazytime"))
     }
 
     func mountForReading(

@@ -1,4 +1,6 @@
+import Glibc
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import Filesystems
@@ -18,6 +20,41 @@ import Testing
         let result = try Program.run("/bin/sh", ["-c", "head -c 1000000 /dev/zero; exit 5"])
         #expect(result.status == 5)
         #expect((65_536..<70_000).contains(result.output.utf8.count))
+    }
+
+    /// A pipe that a program inherits from another one that is started at the same time keeps the reader of its output
+    /// waiting until both have ended.
+    @Test func programsStartedAtOnceInheritNothingFromEachOther() throws {
+        // What this process inherited itself comes to one program alone, too.
+        let expected = try Self.inheritedPipes()
+        let found = onThreads(8) { _ in try (0..<60).map { _ in try Self.inheritedPipes() } }
+        for pipes in try found.flatMap({ try $0.get() }) { #expect(pipes == expected) }
+    }
+
+    /// The pipes that a program has open, other than its output.
+    private static func inheritedPipes() throws -> Set<String> {
+        let output = try Program.run(
+            "/bin/sh", ["-c", "for f in /proc/self/fd/*; do readlink $f; done; readlink /proc/self/fd/1"]
+        )
+        .output
+        let names = output.split(separator: "\n").map(String.init)
+        return Set(names.filter { $0.hasPrefix("pipe:") && $0 != names.last })
+    }
+
+    @Test func programsStartWithoutTheCallersSignals() throws {
+        var (every, previous) = (sigset_t(), sigset_t())
+        unsafe sigfillset(&every)
+        unsafe pthread_sigmask(SIG_SETMASK, &every, &previous)
+        let handler = signal(SIGUSR2, SIG_IGN)
+        defer {
+            signal(SIGUSR2, handler)
+            unsafe pthread_sigmask(SIG_SETMASK, &previous, nil)
+        }
+        let script = "sed -n 's/^Sig\\(Blk\\|Ign\\):.*\\(........\\)$/\\2/p' /proc/self/status"
+        let masks = try Program.run("/bin/sh", ["-c", script]).output.split(separator: "\n")
+            .compactMap { UInt32($0, radix: 16) }
+        // No program can change what happens with the signals of libc itself, the highest of these 32 among them.
+        #expect(masks.map { $0 & 0x7fff_ffff } == [0, 0])
     }
 
     @Test func aProgramThatIsMissing() {
