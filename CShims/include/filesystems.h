@@ -46,6 +46,9 @@ int dmshim_sync_filesystem(int descriptor);
 // The calls that mount a file system without a place for it, since Linux 5.2. glibc has them since 2.36, in a header
 // that must not be read together with <linux/fs.h>. These return a descriptor or 0, or -errno.
 
+// mount_setattr(2): whether the kernel has it, as Linux has since 5.12.
+int dmshim_has_mount_attributes(void);
+
 // fsopen(2): begins a mount of a type of file system.
 int dmshim_open_filesystem(const char *type);
 // fsconfig(2): sets an option, with a value or without.

@@ -11,29 +11,35 @@ extension Snapshotter {
     ///   - key: Its name.
     ///   - parent: The committed snapshot that it begins as; empty for an empty file system.
     ///   - kind: ``SnapshotRecord/Kind/active`` or ``SnapshotRecord/Kind/view``.
-    ///   - labels: What containerd writes on it. ``sizeLabel`` says its size; one without a value is left out.
+    ///   - labels: What containerd writes on it. ``sizeLabel`` says its size, `containerd.io/snapshot/uidmapping` and `gidmapping`
+    ///     its user namespace; one without a value is left out.
     /// - Returns: How to mount it.
     /// - Throws: ``SnapshotterError/Code/alreadyExists``, ``SnapshotterError/Code/notFound`` for the parent,
     ///   ``SnapshotterError/Code/invalidArgument`` for a parent that is not committed or a size less than the parent's,
-    ///   ``SnapshotterError/Code/resourceExhausted``.
+    ///   ``SnapshotterError/Code/resourceExhausted``; ``SnapshotterError/Code/failedPrecondition`` for a user namespace when
+    ///   nobody can map the owners of the files.
     public func prepare(
         _ key: String, parent: String, kind: Snapshot.Kind, labels: [String: String]
     ) throws(SnapshotterError) -> [SnapshotMount] {
         guard !key.isEmpty else { throw SnapshotterError(.invalidArgument, "a snapshot needs a key") }
         let size = try Self.size(labels)
+        let mapping = try IDMapping(labels)
         return try gate.with([key], sharing: parent.isEmpty ? [] : [parent]) { () throws(SnapshotterError) in
             guard index[key] == nil else {
                 throw SnapshotterError(.alreadyExists, "there is a snapshot “\(key)” already")
             }
             let origin = try origin(parent)
-            let record = SnapshotRecord(
+            var record = SnapshotRecord(
                 key: key, kind: kind, parent: parent, labels: labels.filter { !$0.value.isEmpty }, time: Self.now())
+            record.mountOptions = try mapping.flatMap { mapping throws(SnapshotterError) in
+                try mountOptions(mapping, of: key, from: origin)
+            }
             let (layer, active) = try attempting("make snapshot “\(key)”") { () throws(LayerStoreError) in
                 let layer = try Self.newLayerID()
                 return (layer, try store.createSnapshot(layer, parent: origin, size: size, record))
             }
             index.insert(.init(layer: layer, record: active.record.snapshot ?? record))
-            return mounts(kind, active)
+            return mounts(record, active)
         }
     }
 
@@ -74,6 +80,7 @@ extension Snapshotter {
                     record.key = name
                     record.kind = .committed
                     record.labels = labels.filter { !$0.value.isEmpty }
+                    record.mountOptions = nil
                     record.created = Self.now()
                     record.updated = record.created
                 }

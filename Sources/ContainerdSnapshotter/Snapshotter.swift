@@ -12,6 +12,8 @@ public final class Snapshotter: Sendable {
     public static let sizeLabel = "containerd.io/snapshot/max-size"
 
     let store: LayerStore
+    /// Whether containerd makes id-mapped mounts of snapshots for user namespaces.
+    let mapsOwners: Bool
     let index: SnapshotIndex
     let gate = KeyGate()
     /// The layers' files that say nothing about a snapshot because they cannot be understood, and why.
@@ -19,9 +21,14 @@ public final class Snapshotter: Sendable {
 
     /// Serves the snapshots of a store, until this object goes away.
     ///
+    /// - Parameters:
+    ///   - store: The store.
+    ///   - mapsOwners: Whether containerd mounts with the options `uidmap` and `gidmap`, as containerd 2 does. A snapshot for a user
+    ///     namespace gets them then, and is refused otherwise.
     /// - Throws: ``LayerStoreError``: `busy` when another process serves them.
-    public init(_ store: LayerStore) throws(LayerStoreError) {
+    public init(_ store: LayerStore, mapsOwners: Bool = false) throws(LayerStoreError) {
         self.store = store
+        self.mapsOwners = mapsOwners
         try store.beginService()
         var entries: [SnapshotIndex.Entry] = []
         var damaged: [String] = []
@@ -81,7 +88,7 @@ public final class Snapshotter: Sendable {
             let active = try attempting("activate snapshot “\(key)”") { () throws(LayerStoreError) in
                 try store.activateSnapshot(entry.layer)
             }
-            return mounts(entry.record.kind, active)
+            return mounts(entry.record, active)
         }
     }
 
@@ -147,12 +154,12 @@ public final class Snapshotter: Sendable {
         return Snapshot(snapshot)
     }
 
-    func mounts(_ kind: Snapshot.Kind, _ active: LayerStore.ActiveSnapshot) -> [SnapshotMount] {
-        let access = kind == .view ? ["ro"] : []
+    func mounts(_ record: SnapshotRecord, _ active: LayerStore.ActiveSnapshot) -> [SnapshotMount] {
+        let access = record.kind == .view ? ["ro"] : []
         return [
             SnapshotMount(
                 type: store.configuration.filesystem.rawValue, source: active.devicePath.string,
-                options: access + store.snapshotMountOptions)
+                options: access + store.snapshotMountOptions + (record.mountOptions ?? []))
         ]
     }
 

@@ -50,5 +50,5 @@ extension LayerStore {
 
     /// How many layers have been removed whose data is not free yet: what the removals behind their callers have before them,
     /// and what waits for somebody who uses it.
-    public func waitingRemovals() throws(LayerStoreError) -> Int { try metadata.unfinishedRemovals().count }
+    public func waitingRemovals() throws(LayerStoreError) -> Int { try metadata.unfinishedRemovalCount() }
 }

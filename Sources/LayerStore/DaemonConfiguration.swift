@@ -12,6 +12,12 @@ public struct DaemonConfiguration: Hashable, Sendable {
     public let socket: FilePath?
     /// `metrics-socket`: where the service has its figures, an absolute path.
     public let metricsSocket: FilePath?
+    /// `metrics-address`: the TCP address where the service has its figures.
+    public let metricsAddress: String?
+    /// `metrics-allow-remote`: whether other machines may reach that address.
+    public let metricsAllowRemote: Bool
+    /// `remap-ids`: whether containerd has the capability of this name for the service.
+    public let remapsIDs: Bool
 
     /// Reads a configuration file.
     ///
@@ -44,6 +50,9 @@ public struct DaemonConfiguration: Hashable, Sendable {
         root = try absolute(.root, fields.root)
         socket = try absolute(.socket, fields.socket)
         metricsSocket = try absolute(.metricsSocket, fields.metricsSocket)
+        metricsAddress = fields.metricsAddress
+        metricsAllowRemote = fields.metricsAllowRemote ?? false
+        remapsIDs = fields.remapsIDs ?? false
     }
 
     private struct Fields: Decodable {
@@ -51,12 +60,18 @@ public struct DaemonConfiguration: Hashable, Sendable {
         let root: String?
         let socket: String?
         let metricsSocket: String?
+        let metricsAddress: String?
+        let metricsAllowRemote: Bool?
+        let remapsIDs: Bool?
 
         enum CodingKeys: String, CodingKey {
             case storageOptions = "storage-opts"
             case root
             case socket
             case metricsSocket = "metrics-socket"
+            case metricsAddress = "metrics-address"
+            case metricsAllowRemote = "metrics-allow-remote"
+            case remapsIDs = "remap-ids"
         }
     }
 }

@@ -105,6 +105,13 @@ struct LayerMetadata: Sendable {
         return records.sorted { $0.deviceID < $1.deviceID }
     }
 
+    /// How many removals have begun and not ended, by the names of their files.
+    func unfinishedRemovalCount() throws(LayerStoreError) -> Int {
+        try directory.names().count { name in
+            name.hasPrefix(Self.removalPrefix) && UInt32(name.dropFirst(Self.removalPrefix.count)) != nil
+        }
+    }
+
     /// The record of a layer whose removal has begun and not ended, by the number of its thin device.
     func unfinishedRemoval(of number: ThinDeviceID) throws(LayerStoreError) -> LayerRecord? {
         let record = try record(in: Self.removalPrefix + number.description)

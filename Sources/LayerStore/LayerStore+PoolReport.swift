@@ -28,14 +28,7 @@ extension LayerStore {
         let target = try pool.target().target
         var state: ThinPoolState?
         if case .available(let available) = try pool.status() { state = available }
-        let condition: PoolReport.Condition =
-            switch state?.mode {
-            case .readWrite: .readWrite
-            case .outOfDataSpace: .outOfDataSpace
-            case .readOnly: .readOnly
-            case nil: .failed
-            }
-        return try report(pool, target, state, condition)
+        return try report(pool, target, state, state?.mode.condition ?? .failed)
     }
 
     private func report(

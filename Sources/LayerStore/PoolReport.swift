@@ -4,7 +4,7 @@ public import ThinProvisioning
 /// The state of a store's pool, for a person who has to decide what to do.
 public struct PoolReport: Hashable, Sendable {
     /// What the pool lets its devices do.
-    public enum Condition: String, Hashable, Sendable {
+    public enum Condition: String, Hashable, Sendable, CaseIterable {
         case readWrite = "rw"
         /// What needs a new block waits or fails.
         case outOfDataSpace = "out_of_data_space"

@@ -28,6 +28,8 @@ public struct SnapshotRecord: Hashable, Sendable, Codable {
     public var inheritedBytes: UInt64
     /// How many bytes it had when it was committed, those of its parent included; `nil` before that.
     public var committedBytes: UInt64?
+    /// The options that this snapshot is mounted with in addition to those of the store; `nil` for none.
+    public var mountOptions: [String]?
 
     enum CodingKeys: String, CodingKey {
         case key
@@ -38,6 +40,7 @@ public struct SnapshotRecord: Hashable, Sendable, Codable {
         case updated = "updated_ns"
         case inheritedBytes = "inherited_bytes"
         case committedBytes = "committed_bytes"
+        case mountOptions = "mount_options"
     }
 
     /// Makes a record of a new snapshot.

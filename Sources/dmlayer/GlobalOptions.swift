@@ -14,8 +14,9 @@ struct GlobalOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "A daemon.json of Docker's, whose storage-opts are used as well. It may also have the keys root, socket and "
-                + "metrics-socket, which count where the command line says nothing.", valueName: "file"))
+            "A daemon.json of Docker's, whose storage-opts are used as well. It may also have the keys root, socket, "
+                + "metrics-socket, metrics-address, metrics-allow-remote and remap-ids, which count where the command line "
+                + "says nothing.", valueName: "file"))
     var config: String?
 
     @Option(

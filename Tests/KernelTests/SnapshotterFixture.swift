@@ -10,10 +10,10 @@ final class SnapshotterFixture: Sendable {
     let store: LayerStore
     let snapshotter: Snapshotter
 
-    init(_ options: [String] = []) throws {
+    init(_ options: [String] = [], mapsOwners: Bool = false) throws {
         base = try StoreFixture(options)
         store = base.store
-        snapshotter = try Snapshotter(store)
+        snapshotter = try Snapshotter(store, mapsOwners: mapsOwners)
     }
 
     /// Mounts a snapshot as containerd does, for as long as `body` runs.

@@ -104,7 +104,7 @@ import Testing
         #expect(figure("dmlayer_snapshotter_calls_blocked", in: metrics, snapshotter) == "0")
 
         func commits() -> UInt64? {
-            figure("dmlayer_pool_commits_total", in: metrics, snapshotter).flatMap { UInt64($0) }
+            figure("dmlayer_snapshotter_pool_commits_total", in: metrics, snapshotter).flatMap { UInt64($0) }
         }
         let before = try #require(commits())
         let mounts = try snapshotter.prepare("container", parent: "", kind: .active, labels: [:])
@@ -118,6 +118,32 @@ import Testing
         snapshotter.cleanUp()
         #expect(figure("dmlayer_removals_waiting", in: metrics, snapshotter) == "0")
         #expect(commits() == before + 2)
+        try fixture.finish()
+    }
+
+    /// Prometheus asks every few seconds, also where nobody uses the store.
+    @Test func figuresActivateAndReadNothing() throws {
+        let fixture = try StoreFixture()
+        let store = fixture.store
+        _ = try store.create(LayerID("layer"))
+        func figures(_ words: String) throws -> Int {
+            var text = MetricsText()
+            try store.poolMetrics().write(to: &text)
+            return text.content.split(separator: "\n").filter { $0.contains(words) && $0.hasSuffix(" 1") }.count
+        }
+        #expect(try figures("dmlayer_pool_up{") == 1)
+        #expect(try figures("mode=\"rw\"") == 1)
+        // Files that say nothing: they are counted by their names, and those of layers not at all.
+        let files = "\(fixture.root)/metadata"
+        try Shell.run("echo x >'\(files)/.removed-77' && mv '\(files)/layer' '\(files)/kept' && echo x >'\(files)/layer'")
+        #expect(try store.waitingRemovals() == 1)
+        #expect(try figures("dmlayer_pool_up{") == 1)
+        try Shell.run("rm '\(files)/.removed-77' && mv '\(files)/kept' '\(files)/layer'")
+
+        try store.shutdown()
+        #expect(try figures("dmlayer_pool_up{") == 0)
+        #expect(try figures("mode=\"inactive\"") == 1)
+        #expect(try fixture.devices() == [])
         try fixture.finish()
     }
 }

@@ -34,15 +34,21 @@ struct DaemonConfigurationTests {
               "root": "/srv/layers",
               "socket": "/run/layers.sock",
               "metrics-socket": "/run/figures.sock",
+              "metrics-address": "0.0.0.0:9756",
+              "metrics-allow-remote": true,
+              "remap-ids": true,
               "storage-opts": ["dm.fs=ext4"]
             }
             """)
         #expect(configuration.root == "/srv/layers")
         #expect(configuration.socket == "/run/layers.sock")
         #expect(configuration.metricsSocket == "/run/figures.sock")
+        #expect(configuration.metricsAddress == "0.0.0.0:9756" && configuration.metricsAllowRemote)
+        #expect(configuration.remapsIDs)
         #expect(configuration.storageOptions == ["dm.fs=ext4"])
         let empty = try read("{}")
         #expect(empty.root == nil && empty.socket == nil && empty.metricsSocket == nil)
+        #expect(empty.metricsAddress == nil && !empty.metricsAllowRemote && !empty.remapsIDs)
     }
 
     /// The error names the file, and the place in it or the key.
@@ -54,7 +60,7 @@ struct DaemonConfigurationTests {
         ("{\"storage-opts\": [\"dm.fs=xfs\", 1]}", "“storage-opts.Index 1”"),
         ("{\n  \"root\": \"/srv\"\n  \"socket\": \"/run/s\"\n}", "line 3, column 3"),
         ("{\"socket\": 1}", "“socket”"), ("{\"root\": \"layers\"}", "“root” is “layers”"),
-        ("{\"metrics-socket\": \"\"}", "“metrics-socket” is “”"),
+        ("{\"remap-ids\": \"yes\"}", "“remap-ids”"), ("{\"metrics-socket\": \"\"}", "“metrics-socket” is “”"),
     ]) func saysWhereAFileIsWrong(text: String, place: String) throws {
         #expect {
             _ = try read(text)

@@ -1,7 +1,6 @@
 #if Daemon
 internal import LayerStore
 internal import Synchronization
-internal import ThinProvisioning
 
 /// Figures about the service for Prometheus.
 final class ServiceMetrics: Sendable {
@@ -64,65 +63,48 @@ final class ServiceMetrics: Sendable {
     }
 
     /// All figures, those of the pool too, in Prometheus' text format.
+    ///
+    /// Nothing is activated or committed for them.
     func text(_ snapshotter: Snapshotter) -> String {
-        let state = state.withLock { $0 }
         var text = MetricsText()
-        text.add("dmlayer_snapshotter_calls_total", "counter", "Calls that have ended.")
-        for (call, count) in state.calls.sorted(by: { ($0.key.method, $0.key.code) < ($1.key.method, $1.key.code) }) {
-            text.add("dmlayer_snapshotter_calls_total{method=\"\(call.method)\",code=\"\(call.code)\"}", "\(count)")
-        }
-        let duration = "dmlayer_snapshotter_call_duration_seconds"
-        text.add(duration, "histogram", "How long calls took.")
-        for (method, durations) in state.durations.sorted(by: { $0.key < $1.key }) {
-            for (limit, count) in zip(Self.limits, durations.classes) {
-                let end = MetricsText.seconds(limit)
-                text.add("\(duration)_bucket{method=\"\(method)\",le=\"\(end)\"}", "\(count)")
-            }
-            text.add("\(duration)_bucket{method=\"\(method)\",le=\"+Inf\"}", "\(durations.count)")
-            text.add("\(duration)_sum{method=\"\(method)\"}", MetricsText.seconds(durations.microseconds))
-            text.add("\(duration)_count{method=\"\(method)\"}", "\(durations.count)")
-        }
-        text.add("dmlayer_snapshotter_calls_waiting", "gauge", "Calls that wait for a thread.", "\(state.waiting)")
-        text.add("dmlayer_snapshotter_calls_running", "gauge", "Calls that have a thread.", "\(state.running)")
+        addCalls(to: &text)
         text.add(
-            "dmlayer_snapshotter_calls_blocked", "gauge", "Running calls that wait for another one on the same key.",
-            "\(snapshotter.gate.waiting)")
-        text.add("dmlayer_snapshotter_snapshots", "gauge", "Snapshots that there are.", "\(snapshotter.count)")
+            "dmlayer_snapshotter_calls_blocked", .gauge, "Running calls that wait for another one on the same key.",
+            snapshotter.gate.waiting)
+        text.add("dmlayer_snapshotter_snapshots", .gauge, "Snapshots that there are.", snapshotter.count)
         if let removals = try? snapshotter.store.waitingRemovals() {
-            text.add(
-                "dmlayer_removals_waiting", "gauge", "Removed layers whose space is not free yet.", "\(removals)")
+            text.add("dmlayer_removals_waiting", .gauge, "Removed layers whose space is not free yet.", removals)
         }
         text.add(
-            "dmlayer_pool_commits_total", "counter", "Commits that the pool was told to make.",
-            "\(snapshotter.store.orderedCommits)")
-        if let report = try? snapshotter.store.poolReport() {
-            for (name, usage) in [("data", report.data.usage), ("metadata", report.metadata.usage)] {
-                guard let usage else { continue }
-                text.add(
-                    "dmlayer_pool_\(name)_used_bytes", "gauge", "Bytes of the pool's \(name) in use.",
-                    "\(usage.usedBytes)")
-                text.add(
-                    "dmlayer_pool_\(name)_total_bytes", "gauge", "Bytes of the pool's \(name).", "\(usage.totalBytes)")
-            }
-        }
+            "dmlayer_snapshotter_pool_commits_total", .counter, "Commits that the pool was told to make.",
+            snapshotter.store.orderedCommits)
+        // Of a pool that cannot be asked there are no figures, and the others come all the same.
+        try? snapshotter.store.poolMetrics().write(to: &text)
         return text.content
     }
-}
 
-/// Builds a page of figures.
-private struct MetricsText {
-    var content = ""
-
-    mutating func add(_ name: String, _ type: String, _ help: String, _ value: String? = nil) {
-        content += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
-        if let value { add(name, value) }
+    private func addCalls(to text: inout MetricsText) {
+        let state = state.withLock { $0 }
+        let calls = "dmlayer_snapshotter_calls_total"
+        text.begin(calls, .counter, "Calls that have ended.")
+        for (call, count) in state.calls.sorted(by: { ($0.key.method, $0.key.code) < ($1.key.method, $1.key.code) }) {
+            text.add(calls, [("method", call.method), ("code", call.code)], count)
+        }
+        let duration = "dmlayer_snapshotter_call_duration_seconds"
+        text.begin(duration, .histogram, "How long calls took.")
+        for (method, durations) in state.durations.sorted(by: { $0.key < $1.key }) {
+            for (limit, count) in zip(Self.limits, durations.classes) {
+                text.add("\(duration)_bucket", [("method", method), ("le", Self.seconds(limit))], count)
+            }
+            text.add("\(duration)_bucket", [("method", method), ("le", "+Inf")], durations.count)
+            text.add("\(duration)_sum", [("method", method)], Self.seconds(durations.microseconds))
+            text.add("\(duration)_count", [("method", method)], durations.count)
+        }
+        text.add("dmlayer_snapshotter_calls_waiting", .gauge, "Calls that wait for a thread.", state.waiting)
+        text.add("dmlayer_snapshotter_calls_running", .gauge, "Calls that have a thread.", state.running)
     }
 
-    mutating func add(_ name: String, _ value: String) {
-        content += "\(name) \(value)\n"
-    }
-
-    static func seconds(_ microseconds: Int64) -> String {
+    private static func seconds(_ microseconds: Int64) -> String {
         let fraction = String(1_000_000 + microseconds % 1_000_000).dropFirst()
         return "\(microseconds / 1_000_000).\(fraction)"
     }

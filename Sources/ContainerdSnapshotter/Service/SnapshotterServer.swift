@@ -18,7 +18,7 @@ public final class SnapshotterServer: Sendable {
     /// Figures are wanted most while all the other threads are taken.
     private let metricsPool = NIOThreadPool(numberOfThreads: 1)
     private let server: GRPCServer<UnixSocketTransport>
-    private let metricsListener: (any Channel)?
+    private let metricsListeners: [any Channel]
     private let outcome = Mutex<Result<Void, any Error>?>(nil)
 
     /// Listens at its sockets; calls are answered from ``run()`` on.
@@ -26,11 +26,13 @@ public final class SnapshotterServer: Sendable {
     /// - Parameters:
     ///   - snapshotter: What answers.
     ///   - socket: The path of containerd's socket. Only the service's own user, and root, get an answer there.
-    ///   - metricsSocket: The path of a socket with figures for Prometheus, or `nil`.
+    ///   - metricsSocket: The path of a socket with figures, for the same users, or `nil`.
+    ///   - metricsAddress: The TCP address where Prometheus gets the figures, or `nil`.
     ///   - log: Where it says what happens.
     /// - Throws: ``SnapshotterError``.
     public init(
-        _ snapshotter: Snapshotter, socket: FilePath, metricsSocket: FilePath? = nil, log: ServiceLog
+        _ snapshotter: Snapshotter, socket: FilePath, metricsSocket: FilePath? = nil,
+        metricsAddress: MetricsAddress? = nil, log: ServiceLog
     ) throws {
         self.snapshotter = snapshotter
         self.log = log
@@ -44,16 +46,26 @@ public final class SnapshotterServer: Sendable {
                 .childChannelInitializer { channel in
                     PeerIdentity.check(channel).flatMapThrowing { try connections.accept(channel) }
                 })
-        metricsListener = try metricsSocket.map { path in
-            try SocketFile.listen(
-                path,
-                ServerBootstrap(group: group).childChannelInitializer { channel in
-                    PeerIdentity.check(channel).flatMapThrowing {
-                        try channel.pipeline.syncOperations.addHandler(
-                            MetricsHandler(metricsPool) { metrics.text(snapshotter) })
-                    }
-                })
+        let clients = MetricsHandler.Clients()
+        let figures: @Sendable (any Channel) throws -> Void = { channel in
+            try channel.pipeline.syncOperations.addHandler(
+                MetricsHandler(clients, metricsPool) { metrics.text(snapshotter) })
         }
+        let bootstrap = ServerBootstrap(group: group)
+        var listeners: [any Channel] = []
+        if let metricsSocket {
+            let bootstrap = bootstrap.childChannelInitializer { channel in
+                PeerIdentity.check(channel).flatMapThrowing { try figures(channel) }
+            }
+            listeners.append(try SocketFile.listen(metricsSocket, bootstrap))
+        }
+        if let metricsAddress {
+            let bootstrap = bootstrap.childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try figures(channel) }
+            }
+            listeners.append(try metricsAddress.listen(bootstrap))
+        }
+        metricsListeners = listeners
         server = GRPCServer(
             transport: UnixSocketTransport(listener, connections),
             services: [SnapshotsService(snapshotter: snapshotter, threads: pool, log: log, metrics: metrics)])
@@ -64,7 +76,7 @@ public final class SnapshotterServer: Sendable {
     /// Those signals must be blocked in every thread: see ``blockSignals()``.
     public func run() throws {
         pool.start()
-        if metricsListener != nil { metricsPool.start() }
+        if !metricsListeners.isEmpty { metricsPool.start() }
         // Only here anything asynchronous begins: a program whose main function is asynchronous starts slowly.
         Task {
             do {
@@ -81,7 +93,7 @@ public final class SnapshotterServer: Sendable {
         }
         ReadinessNotice.send("STOPPING=1")
         server.beginGracefulShutdown()
-        metricsListener?.close(promise: nil)
+        for listener in metricsListeners { listener.close(promise: nil) }
         while outcome.withLock({ $0 }) == nil { usleep(5000) }
         try outcome.withLock { $0 }?.get()
     }

@@ -53,7 +53,7 @@ struct PoolMonitorCommand: ParsableCommand {
         let hook = hook.map { PoolHook(FilePath($0)) }
         let source = try source()
         let name = try DeviceName(existing: source.name)
-        let metrics = metrics.map { PoolMetrics(FilePath($0), pool: name.description) }
+        let metrics = metrics.map { PoolMetricsFile(FilePath($0), pool: name.description) }
         let percent = percent ?? source.settings.percent
         let monitor = try PoolMonitor(control, name, threshold: threshold ?? source.settings.threshold) { need in
             try source.extend(by: percent, need, control)

@@ -21,8 +21,28 @@ struct Serve: ParsableCommand {
 
     @Option(
         name: .customLong("metrics-socket"),
-        help: ArgumentHelp("A second socket, with figures for Prometheus over HTTP.", valueName: "path"))
+        help: ArgumentHelp(
+            "A second socket, with figures over HTTP for root and the user of the service.", valueName: "path"))
     var metricsSocket: String?
+
+    @Option(
+        name: .customLong("metrics-address"),
+        help: ArgumentHelp(
+            "Where Prometheus gets the figures over HTTP, such as 127.0.0.1:9756; without this nowhere.",
+            valueName: "address:port"))
+    var metricsAddress: String?
+
+    @Flag(
+        name: .customLong("metrics-allow-remote"),
+        help: "Take an address for --metrics-address that other machines can reach.")
+    var metricsAllowRemote = false
+
+    @Flag(
+        name: .customLong("remap-ids"),
+        help: ArgumentHelp(
+            "Containers in user namespaces get id-mapped mounts. Only for containerd 2, whose configuration has the capability "
+                + "remap-ids for this service."))
+    var remapsIDs = false
 
     @Flag(help: "Say each call on standard error, not only what fails; in JSON with --json.")
     var verbose = false
@@ -37,20 +57,25 @@ struct Serve: ParsableCommand {
 
     func run() throws {
         SnapshotterServer.blockSignals()
+        let configuration = try options.configuration()
+        let address = try (metricsAddress ?? configuration?.metricsAddress).map {
+            try MetricsAddress(
+                parsing: $0, allowsRemote: metricsAllowRemote || configuration?.metricsAllowRemote == true)
+        }
         let log = ServiceLog(isJSON: options.output.isJSON, isVerbose: verbose)
         let store = try LayerStore.initialize(
             options.rootPath(), options: options.allStorageOptions(), note: { log.note($0, level: "warning") })
-        let snapshotter = try Snapshotter(store)
+        let snapshotter = try Snapshotter(store, mapsOwners: remapsIDs || configuration?.remapsIDs == true)
         for file in snapshotter.damaged {
             log.note(
                 "a layer's file cannot be understood, and may be a snapshot", level: "error",
                 [(name: "file", value: file)])
         }
-        let configuration = try options.configuration()
         let socket = socket.map { FilePath($0) } ?? configuration?.socket ?? "/run/dmlayer/snapshotter.sock"
         let server = try SnapshotterServer(
             snapshotter, socket: socket,
-            metricsSocket: metricsSocket.map { FilePath($0) } ?? configuration?.metricsSocket, log: log)
+            metricsSocket: metricsSocket.map { FilePath($0) } ?? configuration?.metricsSocket, metricsAddress: address,
+            log: log)
         log.note(
             "the service is ready",
             [

@@ -1,0 +1,68 @@
+internal import Glibc
+internal import LayerStore
+internal import Synchronization
+internal import SystemPackage
+internal import ThinProvisioning
+
+/// Figures about a pool in the text format of Prometheus, in a file for its node exporter.
+final class PoolMetricsFile: Sendable {
+    private struct Counters {
+        var extensions = 0
+        var lastExtension: Int64 = 0
+        var failures = 0
+    }
+
+    private let file: FilePath
+    private let pool: String
+    private let counters = Mutex(Counters())
+
+    init(_ file: FilePath, pool: String) {
+        self.file = file
+        self.pool = pool
+    }
+
+    /// Writes the file anew, so that a reader sees the old or the new one.
+    func note(_ event: PoolMonitor.Event) {
+        let text = counters.withLock { counters in
+            if event.kind == .extended {
+                counters.extensions += 1
+                counters.lastExtension = event.time
+            }
+            if event.kind == .notExtended { counters.failures += 1 }
+            return content(event, counters)
+        }
+        let temporary = FilePath(file.string + ".tmp")
+        do {
+            let opened = try FileDescriptor.open(
+                temporary, .writeOnly, options: [.create, .truncate, .closeOnExec],
+                permissions: [.ownerReadWrite, .groupRead, .otherRead])
+            try opened.closeAfter { _ = try opened.writeAll(text.utf8) }
+            guard unsafe rename(temporary.string, file.string) == 0 else { throw Errno(rawValue: errno) }
+        } catch {
+            Output.note("cannot write \(file): \(error)")
+        }
+    }
+
+    private func content(_ event: PoolMonitor.Event, _ counters: Counters) -> String {
+        var text = MetricsText()
+        let metrics = PoolMetrics(pool: pool, condition: condition(event), state: event.state)
+        metrics.write(to: &text)
+        func add(_ name: String, _ kind: MetricsText.Kind, _ help: String, _ value: some CustomStringConvertible) {
+            text.add("dmlayer_pool_" + name, kind, help, labels: metrics.labels, value)
+        }
+        add("extensions_total", .counter, "How often the pool was made larger.", counters.extensions)
+        add("extension_failures_total", .counter, "How often that could not be done.", counters.failures)
+        add("last_extension_timestamp_seconds", .gauge, "When it was made larger last.", counters.lastExtension)
+        add("last_event_timestamp_seconds", .gauge, "When these figures were taken.", event.time)
+        return text.content
+    }
+
+    private func condition(_ event: PoolMonitor.Event) -> PoolReport.Condition? {
+        switch event.kind {
+        case .inactive: .inactive
+        // It could not be looked at.
+        case .notExtended: event.state?.mode.condition
+        default: event.state?.mode.condition ?? .failed
+        }
+    }
+}
