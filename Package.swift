@@ -100,7 +100,7 @@ let package = Package(
             name: "KernelTests",
             dependencies: [
                 "BlockDevices", "ContainerdSnapshotter", "Filesystems", "DeviceMapper", "LayerArchive", "LayerStore",
-                "ThinProvisioning", "TestSupport", system,
+                "LogicalVolumes", "ThinProvisioning", "TestSupport", system,
             ], swiftSettings: strict),
         .testTarget(
             name: "ContainerdSnapshotterTests", dependencies: ["ContainerdSnapshotter", "LayerStore"] + service,

@@ -74,11 +74,11 @@ public struct DelayTarget: Hashable, Sendable {
         }
     }
 
-    /// For reads; for everything that has no path of its own.
+    /// For reads.
     public var reads: Path
-    /// For writes.
+    /// For writes; `nil` takes the path for reads.
     public var writes: Path?
-    /// For flushes; only together with ``writes``.
+    /// For flushes; `nil` takes the path for writes.
     public var flushes: Path?
 
     /// Makes a target.
@@ -100,7 +100,8 @@ public struct DelayTarget: Hashable, Sendable {
     }
 
     var parameters: String {
-        [reads, writes, flushes].compactMap(\.self)
+        // The kernel tells the paths apart by their order alone.
+        [reads, writes ?? flushes.map { _ in reads }, flushes].compactMap(\.self)
             .map { "\($0.device) \($0.start) \($0.milliseconds)" }.joined(separator: " ")
     }
 }

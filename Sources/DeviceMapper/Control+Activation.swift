@@ -1,7 +1,10 @@
 internal import Glibc
 
 extension Control {
-    /// Creates a device, loads its table and resumes it; whatever of that fails, no device is left.
+    /// Creates a device, loads its table and resumes it.
+    ///
+    /// If the table cannot be loaded or the device cannot be resumed, the new device is removed again. A device that was
+    /// there before is never removed: when the kernel refuses to create a device, it has made none.
     ///
     /// - Parameters:
     ///   - name: The name of the new device.
@@ -16,24 +19,35 @@ extension Control {
     public func activateDevice(
         _ name: DeviceName, uuid: DeviceUUID?, minor: UInt32? = nil, table: MappingTable, udev: UdevNotice = .hidden
     ) throws(DeviceMapperError) -> DeviceInformation {
+        let created = try createDevice(name, uuid: uuid, minor: minor)
         do {
-            try createDevice(name, uuid: uuid, minor: minor)
-            try loadTable(table, into: .name(name))
-            return try resumeDevice(.name(name), udev: udev)
+            try loadTable(table, into: created.reference)
+            return try resumeDevice(created.reference, udev: udev)
         } catch {
-            // Busy means that the name or the uuid is somebody else's. Otherwise the device was made here, also where the
-            // kernel's answer says nothing of it. The first error is the one to report.
-            if error.command != .createDevice || error.code != .busy {
-                _ = try? removeDevice(uuid.map(DeviceReference.uuid) ?? .name(name))
-            }
-            throw error
+            removeCreated(created)
+            throw error.about(name.description)
         }
+    }
+
+    /// Removes a device that was created a moment ago and could not be completed.
+    ///
+    /// The failure that led here is the one to report, so a second one is not.
+    private func removeCreated(_ created: DeviceInformation) {
+        // A device without a uuid is known by its number only. Another process may have removed it meanwhile, and the
+        // number may be the next device's.
+        if created.uuid == nil {
+            guard let present = try? information(on: created.reference), present.name == created.name else { return }
+        }
+        // A program that looks at each new device, as udev's rules do, may have it open for a moment.
+        _ = try? removeDevice(created.reference, deferred: true)
     }
 
     /// Gives an active device another table without interrupting what uses it.
     ///
-    /// The new table is loaded before anything is suspended. One that cannot be made active leaves the device running:
-    /// with its old table, or with the new one where that has had its effect and the old one is not accepted any more.
+    /// The new table is loaded before anything is suspended. A table that cannot be made active leaves the device
+    /// running: with its old table, or with the new one where that has had its effect and the old one is not accepted
+    /// any more. A table that somebody else had loaded and not made active is replaced, as ``loadTable(_:into:)`` does;
+    /// it stays when the kernel refuses the new one.
     ///
     /// - Parameters:
     ///   - device: The device.
@@ -43,9 +57,15 @@ extension Control {
     public func replaceTable(
         of device: DeviceReference, with table: MappingTable, options: SuspendOptions
     ) throws(DeviceMapperError) {
-        let previous = try self.table(of: device)
+        let (previous, hasInactive) = try tableAndSlot(of: device)
         do {
             try loadTable(table, into: device)
+        } catch {
+            // Nothing has been suspended. Where the answer was lost, the table may be there all the same.
+            if !hasInactive { _ = try? clearTable(of: device) }
+            throw error
+        }
+        do {
             try resumeDevice(device, options: options)
             Self.letDeferredRequestsThrough()
         } catch {
@@ -69,7 +89,8 @@ extension Control {
         usleep(20_000)
     }
 
-    /// Whether a device is active and not suspended; a table that waits for its next resume is dropped then.
+    /// Whether a device is active and not suspended; the table that was loaded for it and not made active is dropped
+    /// then.
     ///
     /// Where the kernel does not say, it is taken for suspended: one resume too many does no harm.
     private func isRunning(_ device: DeviceReference) -> Bool {

@@ -23,6 +23,11 @@ public struct DeviceInformation: Hashable, Sendable {
     /// Whether the device goes away when it is closed for the last time.
     public let isRemovalDeferred: Bool
 
+    /// Names the device for a later command: by its uuid, which no other device can get, else by its number.
+    ///
+    /// The number of a device that has gone is given to a new one.
+    public var reference: DeviceReference { uuid.map(DeviceReference.uuid) ?? .number(number) }
+
     init(_ header: AnswerHeader) {
         name = DeviceName(kernelBytes: header.name)
         uuid = header.uuid.isEmpty ? nil : DeviceUUID(kernelBytes: header.uuid)

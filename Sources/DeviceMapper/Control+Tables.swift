@@ -8,9 +8,9 @@ extension Control {
     public func loadTable(_ table: MappingTable, into device: DeviceReference) throws(DeviceMapperError) {
         var request = ControlRequest(.loadTable, device)
         if table.isReadOnly { request.flags.insert(.readOnly) }
-        if table.holdsSecrets { request.flags.insert(.secureData) }
         request.targetCount = UInt32(clamping: table.entries.count)
         request.payload = try table.encoded()
+        defer { request.wipePayload() }
         try perform(request)
     }
 
@@ -45,12 +45,19 @@ extension Control {
     public func table(
         of device: DeviceReference, inactive: Bool = false
     ) throws(DeviceMapperError) -> MappingTable {
-        // The answer may hold keys: the kernel wipes its copy of the request, and so do we.
-        var request = ControlRequest(.tableStatus, device, flags: [.statusTable, .noFlush, .secureData])
+        try tableAndSlot(of: device, inactive: inactive).table
+    }
+
+    /// A table, and whether the device has one that was loaded and is not active yet.
+    func tableAndSlot(
+        of device: DeviceReference, inactive: Bool = false
+    ) throws(DeviceMapperError) -> (table: MappingTable, hasInactive: Bool) {
+        var request = ControlRequest(.tableStatus, device, flags: [.statusTable, .noFlush])
         if inactive { request.flags.insert(.queryInactive) }
         return try perform(request) { header, payload throws(DeviceMapperError) in
             let lines = try payload().targets(count: header.targetCount)
-            return MappingTable(lines.map(TableEntry.init), isReadOnly: header.flags.contains(.readOnly))
+            let table = MappingTable(lines.map(TableEntry.init), isReadOnly: header.flags.contains(.readOnly))
+            return (table, header.flags.contains(.inactivePresent))
         }
     }
 
@@ -105,7 +112,11 @@ extension Control {
                 .failed, command: .targetMessage, device: device.description, detail: "a message has no zero byte")
         }
         var request = ControlRequest(.targetMessage, device)
-        request.payload = unsafe withUnsafeBytes(of: sector.count) { unsafe Array($0) } + Array(message.utf8) + [0]
+        request.payload.reserveCapacity(MemoryLayout<UInt64>.size + message.utf8.count + 1)
+        unsafe withUnsafeBytes(of: sector.count) { unsafe request.payload.append(contentsOf: $0) }
+        request.payload.append(contentsOf: message.utf8)
+        request.payload.append(0)
+        defer { request.wipePayload() }
         request.answerCapacity = max(0, min(answerCapacity, RequestBuffer.maximumSize / 2))
         return try perform(request) { header, payload throws(DeviceMapperError) in
             header.flags.contains(.dataOut) ? try payload().text() : nil

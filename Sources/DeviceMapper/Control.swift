@@ -100,8 +100,8 @@ public final class Control: Sendable {
                 detail: "the request has \(request.size) bytes, the kernel takes \(RequestBuffer.maximumSize)")
         }
         return try buffers.withBuffer { buffer throws(DeviceMapperError) in
-            defer { if request.flags.contains(.secureData) { buffer.wipe() } }
             var dataSize = self.dataSize(for: request, in: buffer)
+            defer { if request.flags.contains(.secureData) { buffer.wipe(dataSize) } }
             while true {
                 buffer.grow(to: dataSize)
                 let header = try send(request, in: buffer, dataSize: dataSize)

@@ -40,6 +40,18 @@ public enum ControlCommand: UInt32, Hashable, Sendable, CaseIterable {
     /// A message may not: it would be carried out twice.
     var mayBeRepeated: Bool { self != .targetMessage }
 
+    /// Whether the request or its answer may hold the key of an encrypted device: a table does, and so does dm-crypt's
+    /// message `key set`.
+    ///
+    /// No target is asked about here, so that a target which is not known cannot leave its keys behind. The kernel and
+    /// ``RequestBuffer`` wipe their copies of such a command (`DM_SECURE_DATA_FLAG`).
+    var mayCarrySecrets: Bool {
+        switch self {
+        case .loadTable, .tableStatus, .targetMessage: true
+        default: false
+        }
+    }
+
     /// Whether the kernel explains a refusal in its log only.
     var isExplainedInLog: Bool {
         switch self {

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// One command before it is written into a buffer.
 struct ControlRequest {
     let command: ControlCommand
@@ -16,16 +18,26 @@ struct ControlRequest {
 
     init(_ command: ControlCommand) {
         self.command = command
+        if command.mayCarrySecrets { flags = .secureData }
     }
 
     init(_ command: ControlCommand, _ device: DeviceReference, flags: ControlFlags = []) {
-        self.command = command
-        self.flags = flags
+        self.init(command)
+        self.flags.formUnion(flags)
         subject = device.description
         switch device {
         case .name(let name): self.name = name.bytes
         case .uuid(let uuid): self.uuid = uuid.bytes
         case .number(let number): self.number = number
+        }
+    }
+
+    /// Overwrites the payload, which may hold a key.
+    ///
+    /// The text that the caller gave stays in memory: a Swift string cannot be overwritten.
+    mutating func wipePayload() {
+        unsafe payload.withUnsafeMutableBytes { bytes in
+            if let start = bytes.baseAddress { unsafe explicit_bzero(start, bytes.count) }
         }
     }
 

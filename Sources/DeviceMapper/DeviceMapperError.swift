@@ -6,7 +6,7 @@ public struct DeviceMapperError: Error, Hashable, Sendable {
     public struct Code: Hashable, Sendable {
         private enum Value: Hashable {
             case noDeviceMapper, notPermitted, noSuchDevice, busy, alreadyExists, noSuchThing, invalidName
-            case invalidTable, notSupported, malformedAnswer, answerTooLarge, timedOut, readOnly, failed
+            case invalidTable, notSupported, malformedAnswer, answerTooLarge, timedOut, readOnly, outOfSpace, failed
         }
         private let value: Value
 
@@ -36,6 +36,8 @@ public struct DeviceMapperError: Error, Hashable, Sendable {
         public static let timedOut = Code(value: .timedOut)
         /// The target takes no changes, because it is read-only or has failed (`EOPNOTSUPP`, `EPERM`, `EROFS`).
         public static let readOnly = Code(value: .readOnly)
+        /// A pool has no free block left, and what was asked for would wait until it has.
+        public static let outOfSpace = Code(value: .outOfSpace)
         /// Any other refusal; ``DeviceMapperError/errno`` tells which.
         public static let failed = Code(value: .failed)
     }
@@ -97,6 +99,15 @@ public struct DeviceMapperError: Error, Hashable, Sendable {
         }
         self.init(
             code, command: command, device: device, errno: errno, detail: detail, kernelReason: kernelReason)
+    }
+}
+
+extension DeviceMapperError {
+    /// The same error, with the device named as the caller knows it.
+    func about(_ device: String) -> DeviceMapperError {
+        DeviceMapperError(
+            code, command: command, attempt: attempt, device: device, errno: errno, detail: detail,
+            kernelReason: kernelReason)
     }
 }
 

@@ -1,27 +1,49 @@
 internal import Glibc
+internal import Synchronization
 internal import SystemPackage
 
-/// Waits for events of any mapped device with `poll(2)` on a control node of its own.
+/// Waits for events of any mapped device with `poll(2)` on control nodes of its own.
 ///
 /// A device has an event when its target reports one (a thin pool below its low-water mark, a failed mirror) and when
 /// it is renamed; that a device is created or removed ends a wait as well. A suspend, a resume or a new table is none.
-/// No event is lost: the node is armed before the devices are listed, so what happens after the listing ends the wait.
+/// No event is lost: a node is armed before the devices are listed, so what happens after the listing ends the wait.
+///
+/// One watcher serves any number of threads. The kernel keeps for each open node what it has told; so each wait that
+/// runs at a time has a node for itself, which the next wait takes over.
 public final class EventWatcher: Sendable {
-    private let kernel: KernelTransport
-    private let control: Control
+    /// A control node that one wait at a time uses.
+    struct Node: Sendable {
+        let kernel: KernelTransport
+        let control: Control
+    }
+
+    private let open: @Sendable () throws(DeviceMapperError) -> Node
+    private let idle: Mutex<[Node]>
 
     /// Opens a control node for events.
     ///
     /// - Throws: ``DeviceMapperError/Code/noDeviceMapper``, ``DeviceMapperError/Code/notPermitted``.
     public convenience init() throws(DeviceMapperError) {
-        let kernel = try KernelTransport()
-        self.init(polling: kernel, transport: kernel)
+        try self.init { kernel in kernel }
     }
 
-    /// Polls the control node of `kernel` and sends it commands through `transport`, between which a test can act.
-    init(polling kernel: KernelTransport, transport: any ControlTransport) {
-        self.kernel = kernel
-        control = Control(transport: transport)
+    /// Sends the commands through what `wrap` makes of a node, between which a test can act.
+    init(wrapping wrap: @escaping @Sendable (KernelTransport) -> any ControlTransport) throws(DeviceMapperError) {
+        open = { () throws(DeviceMapperError) in
+            let kernel = try KernelTransport()
+            return Node(kernel: kernel, control: Control(transport: wrap(kernel)))
+        }
+        idle = Mutex([try open()])
+    }
+
+    /// Runs `body` with a node that no other thread uses meanwhile.
+    private func withNode<Result>(
+        _ body: (Node) throws(DeviceMapperError) -> Result
+    ) throws(DeviceMapperError) -> Result {
+        let left = idle.withLock { $0.popLast() }
+        let node = if let left { left } else { try open() }
+        defer { idle.withLock { $0.append(node) } }
+        return try body(node)
     }
 
     /// Waits until the list of devices, with the numbers of their events, is another than `known`.
@@ -36,11 +58,13 @@ public final class EventWatcher: Sendable {
         from known: [DeviceListEntry], withPrefix prefix: String = "", timeout: Duration?
     ) throws(DeviceMapperError) -> [DeviceListEntry]? {
         let deadline = timeout.map { ContinuousClock.now.advanced(by: $0) }
-        while true {
-            try control.armPoll()
-            let present = try control.devices(withPrefix: prefix)
-            if present != known { return present }
-            guard try isReadable(by: deadline) else { return nil }
+        return try withNode { node throws(DeviceMapperError) in
+            while true {
+                try node.control.armPoll()
+                let present = try node.control.devices(withPrefix: prefix)
+                if present != known { return present }
+                guard try node.isReadable(by: deadline) else { return nil }
+            }
         }
     }
 
@@ -52,15 +76,20 @@ public final class EventWatcher: Sendable {
         of device: DeviceReference, after eventNumber: UInt32, timeout: Duration?
     ) throws(DeviceMapperError) -> DeviceInformation? {
         let deadline = timeout.map { ContinuousClock.now.advanced(by: $0) }
-        while true {
-            try control.armPoll()
-            let information = try control.information(on: device)
-            if information.eventNumber != eventNumber { return information }
-            guard try isReadable(by: deadline) else { return nil }
+        return try withNode { node throws(DeviceMapperError) in
+            while true {
+                try node.control.armPoll()
+                let information = try node.control.information(on: device)
+                if information.eventNumber != eventNumber { return information }
+                guard try node.isReadable(by: deadline) else { return nil }
+            }
         }
     }
+}
 
-    private func isReadable(by deadline: ContinuousClock.Instant?) throws(DeviceMapperError) -> Bool {
+extension EventWatcher.Node {
+    /// Waits until something has happened since the node was armed.
+    fileprivate func isReadable(by deadline: ContinuousClock.Instant?) throws(DeviceMapperError) -> Bool {
         var request = pollfd(fd: kernel.descriptor.rawValue, events: Int16(POLLIN), revents: 0)
         while true {
             var milliseconds: CInt = -1

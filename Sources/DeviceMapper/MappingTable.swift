@@ -43,8 +43,6 @@ public struct MappingTable: Hashable, Sendable {
         }
     }
 
-    var holdsSecrets: Bool { entries.contains { $0.target.holdsSecrets } }
-
     /// The table as `struct dm_target_spec` records, each counting from itself to the next.
     ///
     /// - Throws: ``DeviceMapperError/Code/invalidTable`` for what the kernel would read as something else.

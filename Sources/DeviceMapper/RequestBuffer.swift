@@ -1,4 +1,5 @@
 internal import CShims
+internal import Glibc
 internal import Synchronization
 
 /// The memory of one request and its answer: a `struct dm_ioctl` and a payload behind it.
@@ -22,16 +23,20 @@ internal import Synchronization
 
     var size: Int { unsafe memory.count }
 
-    /// Makes the buffer at least `size` bytes large; what it held is lost.
+    /// Makes the buffer at least `size` bytes large; what it held is overwritten.
     func grow(to size: Int) {
         guard size > self.size else { return }
+        // It may hold a part of an answer that did not fit, with a key in it.
+        wipe(self.size)
         unsafe memory.deallocate()
         unsafe memory = .allocate(byteCount: size, alignment: 8)
     }
 
-    /// Overwrites the buffer, so that no key of an encrypted device stays in memory.
-    func wipe() {
-        unsafe _ = memory.initializeMemory(as: UInt8.self, repeating: 0)
+    /// Overwrites the first `count` bytes, so that no key of an encrypted device stays in memory.
+    func wipe(_ count: Int) {
+        guard let start = unsafe memory.baseAddress else { return }
+        // The compiler may leave out what it takes for a write that nobody reads, but not this one.
+        unsafe explicit_bzero(start, min(count, memory.count))
     }
 
     /// Writes a request of `dataSize` bytes, which must fit, with zeros behind its payload.

@@ -83,10 +83,7 @@ public enum Target: Hashable, Sendable {
         }
     }
 
-    /// Whether the parameters hold a key.
-    var holdsSecrets: Bool { type == "crypt" }
-
-    /// The target with zeros for the digits of its key.
+    /// The target with zeros for the digits of its keys.
     var redacted: Target {
         switch self {
         case .crypt(var crypt):
@@ -95,9 +92,27 @@ public enum Target: Hashable, Sendable {
         case .other(type: "crypt", _):
             // Parameters that the type does not know may still hold a key.
             return .other(type: "crypt", parameters: "")
+        case .other(type: "integrity", let parameters):
+            return .other(type: "integrity", parameters: IntegrityKeys.redacted(parameters))
         default:
             return self
         }
+    }
+}
+
+/// The keys in the parameters of dm-integrity, for which there is no type here.
+enum IntegrityKeys {
+    /// The options that have an algorithm behind the colon, and behind a second colon its key if it takes one.
+    private static let options = ["internal_hash:", "journal_crypt:", "journal_mac:"]
+
+    /// The parameters with zeros for the digits of each key, and everything else as it is.
+    static func redacted(_ parameters: String) -> String {
+        parameters.split(separator: " ", omittingEmptySubsequences: false).map { word in
+            guard options.contains(where: { word.hasPrefix($0) }) else { return String(word) }
+            let parts = word.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+            guard parts.count == 3 else { return String(word) }
+            return "\(parts[0]):\(parts[1]):" + String(repeating: "0", count: parts[2].utf8.count)
+        }.joined(separator: " ")
     }
 }
 

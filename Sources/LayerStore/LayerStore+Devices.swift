@@ -32,8 +32,3 @@ extension LayerStore {
         return try opened.get()
     }
 }
-
-extension DeviceInformation {
-    /// Names the device, and none that gets its number when it has gone.
-    var reference: DeviceReference { uuid.map(DeviceReference.uuid) ?? .number(number) }
-}

@@ -89,8 +89,12 @@ extension LayerStore {
                 options: try mountOptions(label))
         } catch {
             _ = unsafe rmdir(mountPoint.string)
+            // A device that was there before stays, and goes with its last user if it was about to.
+            let wasThere = active?.number == device.number
             let isDeferred = active?.isRemovalDeferred ?? false
-            _ = try? pool.control.removeDevice(.uuid(try uuid(of: record.deviceID)), deferred: isDeferred)
+            if !wasThere || isDeferred {
+                _ = try? pool.control.removeDevice(.uuid(try uuid(of: record.deviceID)), deferred: isDeferred)
+            }
             throw error
         }
         do {

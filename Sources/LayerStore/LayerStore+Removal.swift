@@ -12,7 +12,7 @@ extension LayerStore {
     /// shares become free behind that, which costs one commit of the pool: ``RemovalPolicy`` says when. Removing what does
     /// not exist succeeds.
     ///
-    /// - Returns: Whether the blocks have to wait for somebody who uses the layer.
+    /// - Returns: Whether the blocks have to wait for somebody who uses the layer, and whether there was such a layer.
     /// - Throws: ``LayerStoreError/Code/busy`` with who uses the layer, where deletions are not deferred.
     @discardableResult
     public func remove(_ id: LayerID) throws(LayerStoreError) -> LayerRelease {
@@ -20,7 +20,7 @@ extension LayerStore {
             try requireWritable()
             try requireLayer(id)
             // Answered before the pool is touched: nothing needs to be active to find that there is nothing.
-            guard let known = try metadata.record(of: id) else { return .done }
+            guard let known = try metadata.record(of: id) else { return .absent }
             try requireNoService(for: known)
             let (release, record) = try withPool(layers: [id]) { _, holder in
                 try beginRemoval(of: id, holder)
@@ -38,7 +38,7 @@ extension LayerStore {
 
     /// Makes a layer unknown, and takes it down.
     private func beginRemoval(of id: LayerID, _ holder: StoreLock.Holder) throws -> (LayerRelease, LayerRecord?) {
-        guard let record = try metadata.record(of: id) else { return (.done, nil) }
+        guard let record = try metadata.record(of: id) else { return (.absent, nil) }
         // A service may have begun to serve it since it was asked for.
         try requireNoService(for: record)
         let release = try deactivate(id, record.deviceID, isDeferred: configuration.defersDeletion)

@@ -50,6 +50,8 @@ public struct LayerUser: Hashable, Sendable, CustomStringConvertible {
 public enum LayerRelease: Hashable, Sendable {
     /// It is down.
     case done
+    /// There was no such layer.
+    case absent
     /// It is detached from its mount point, and goes down by itself when these have ended.
     ///
     /// There are none where something outside this process namespace uses it.

@@ -80,14 +80,17 @@ extension LocatedThinPool {
             }
             let table = poolTable(metadata: numbers[0], data: numbers[1])
             guard present != nil else {
-                _ = try bringUp(name: poolDeviceName, uuid: try DeviceUUID(poolUUID), table: table, control)
-                return try control.information(on: .uuid(try DeviceUUID(poolUUID)))
+                let uuid = try DeviceUUID(poolUUID)
+                let (_, change) = try bringUp(name: poolDeviceName, uuid: uuid, table: table, control)
+                if change == .made { made.append(uuid) }
+                return try control.information(on: .uuid(uuid))
             }
             try growPool(to: table, isForced: hasGrown, control)
             return try control.information(on: .uuid(try DeviceUUID(poolUUID)))
         } catch {
-            // What was made here and serves nobody goes again; a part that another pool has stays, because it is open.
-            for uuid in made.reversed() { _ = try? control.removeDevice(.uuid(uuid)) }
+            // What was made here goes again; a device that somebody has come to use stays, because it is open. The first
+            // failure is the one to report.
+            for uuid in made.reversed() { try? remove(uuid, control) }
             throw error
         }
     }
@@ -156,13 +159,8 @@ extension LocatedThinPool {
     /// Removes the devices; the group's lock is held.
     func deactivate(_ control: Control) throws {
         do {
-            var devices = [(poolDeviceName, try DeviceUUID(poolUUID))]
-            for part in parts.reversed() {
-                devices.append((metadata.group.deviceName(of: part.volume), try uuid(part)))
-            }
-            for (name, uuid) in devices where try control.informationIfPresent(on: .uuid(uuid)) != nil {
-                try control.removeDevice(.uuid(uuid))
-                MapperNode.remove(try DeviceName(name))
+            for uuid in [try DeviceUUID(poolUUID)] + (try parts.reversed().map { try uuid($0) }) {
+                try remove(uuid, control)
             }
         } catch let error as DeviceMapperError where error.code == .busy {
             throw LogicalVolumeError(
@@ -170,6 +168,15 @@ extension LocatedThinPool {
                 "the pool \(metadata.group.name)/\(pool.name) has active thin devices or another user; shut down what uses "
                     + "it first (“dmlayer dm ls --tree” shows what stands on it): \(error)")
         }
+    }
+}
+
+extension LocatedThinPool {
+    /// Removes a device, if it is there, and its node.
+    private func remove(_ uuid: DeviceUUID, _ control: Control) throws(DeviceMapperError) {
+        guard let device = try control.informationIfPresent(on: .uuid(uuid)) else { return }
+        try control.removeDevice(.uuid(uuid))
+        MapperNode.remove(device.name, device.number)
     }
 }
 
@@ -218,7 +225,11 @@ private enum MapperNode {
         if !isUdevRunning { try? DeviceNode.make(path(name), for: number) }
     }
 
-    static func remove(_ name: DeviceName) {
-        if !isUdevRunning { _ = unsafe unlink(path(name).string) }
+    /// Removes the node of a device that has gone; what else stands at the path stays.
+    static func remove(_ name: DeviceName, _ number: DeviceNumber) {
+        guard !isUdevRunning, let status = try? Stat(path(name)), status.type == .blockSpecial,
+            DeviceNumber(status.specialDeviceID) == number
+        else { return }
+        _ = unsafe unlink(path(name).string)
     }
 }

@@ -95,14 +95,17 @@ public struct ThinPool: Sendable {
     ///   - origin: The device to copy.
     ///   - active: The mapped device of the origin if it is active. It is suspended meanwhile, because the kernel does
     ///     not protect a request in flight from the sharing of its block; its file system is frozen, so that the copy
-    ///     is clean. It is resumed in every case.
+    ///     is clean. It is resumed in every case. The suspension waits for what the file system still has to write; if the
+    ///     pool runs out of space during that, the call lasts until the pool is larger or lets these writes fail.
     /// - Throws: `DeviceMapperError.Code.alreadyExists` when the number is in use, `.noSuchThing` when the origin does
-    ///   not exist, `.readOnly` when the pool takes no changes.
+    ///   not exist, `.readOnly` when the pool takes no changes, `.outOfSpace` when the origin is active and its writes
+    ///   wait for space, or would: then nothing has been suspended.
     public func createSnapshot(
         _ id: ThinDeviceID, of origin: ThinDeviceID, active: DeviceReference? = nil
     ) throws(DeviceMapperError) {
         let message = "create_snap \(id) \(origin)"
         guard let active else { return try send(message) }
+        try requireSpaceToSuspend()
         do {
             try control.suspendDevice(active)
             try send(message)
@@ -112,6 +115,18 @@ public struct ThinPool: Sendable {
             throw error
         }
         if (try? control.resumeDevice(active)) == nil { try control.resumeDevice(active) }
+    }
+
+    /// Refuses to suspend a device whose writes wait for space. The kernel waits for these writes first, and no signal ends
+    /// that while it freezes a file system.
+    private func requireSpaceToSuspend() throws(DeviceMapperError) {
+        guard case .available(let state) = try status(), !state.failsWhenFull,
+            state.mode == .outOfDataSpace || state.data.free == 0
+        else { return }
+        throw DeviceMapperError(
+            .outOfSpace, attempt: "make a snapshot of an active device in the pool", device: name.description,
+            detail: "the pool is full, and writes to it wait for space: make the pool larger or delete thin devices, or "
+                + "deactivate the origin first")
     }
 
     /// Deletes a thin device; blocks that no other device shares become free.

@@ -27,14 +27,15 @@ struct DMLayer: ParsableCommand {
 
     /// Runs the command that the arguments name.
     ///
-    /// The exit status is 0 when it was done, 1 when it failed and 64 when it was called in a wrong way.
+    /// The exit status is 0 when it was done, 1 when it failed and 64 when it was called in a wrong way; `check` has one
+    /// more.
     static func main() {
         do {
             var command = try parseAsRoot()
             do {
                 try command.run()
             } catch  where exitCode(for: error) == .failure {
-                Output.note("\(error)")
+                Output.error("\(error)")
                 throw ExitCode.failure
             }
         } catch {

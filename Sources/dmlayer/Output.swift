@@ -1,4 +1,5 @@
 internal import FoundationEssentials
+internal import Synchronization
 internal import SystemPackage
 
 /// Prints a command's result to standard output, as text for people and scripts or as JSON for programs.
@@ -8,16 +9,22 @@ struct Output {
 
     /// Prints a result.
     ///
+    /// Only the form that is asked for is made.
+    ///
     /// - Parameters:
     ///   - json: The result as JSON, whose keys stay what they are.
     ///   - text: The result as text without the last newline; `nil` prints nothing.
-    func print(json: some Encodable, text: @autoclosure () -> String?) throws {
-        try write(json, text(), formatting: [.prettyPrinted])
+    func print<Result: Encodable>(
+        json: @autoclosure () throws -> Result, text: @autoclosure () -> String?
+    ) throws {
+        try write(json(), text(), formatting: [.prettyPrinted])
     }
 
     /// Prints one of many results that appear one after the other, each on a line of its own, in JSON as well.
-    func printLine(json: some Encodable, text: @autoclosure () -> String) throws {
-        try write(json, text(), formatting: [])
+    func printLine<Result: Encodable>(
+        json: @autoclosure () throws -> Result, text: @autoclosure () -> String
+    ) throws {
+        try write(json(), text(), formatting: [])
     }
 
     /// Prints a list that may be long: a line for each element, or an array in JSON.
@@ -55,12 +62,13 @@ struct Output {
         return encoder
     }
 
-    private func write(
-        _ json: some Encodable, _ text: @autoclosure () -> String?, formatting: JSONEncoder.OutputFormatting
+    private func write<Result: Encodable>(
+        _ json: @autoclosure () throws -> Result, _ text: @autoclosure () -> String?,
+        formatting: JSONEncoder.OutputFormatting
     ) throws {
         var bytes: [UInt8]
         if isJSON {
-            bytes = Array(try Self.encoder(formatting).encode(json))
+            bytes = Array(try Self.encoder(formatting).encode(json()))
         } else if let text = text() {
             bytes = Array(text.utf8)
         } else {
@@ -78,10 +86,48 @@ struct Output {
         }
     }
 
-    /// Prints a message for the person who runs the command to standard error.
+    // MARK: Standard error
+
+    /// How grave a message is.
+    private enum Level: String, Encodable {
+        case info, error
+    }
+
+    private struct Message: Encodable {
+        let level: Level
+        let message: String
+        let time: Double
+    }
+
+    /// Whether messages are JSON too, because the command was asked for JSON.
+    private static let hasJSONMessages = Atomic(false)
+
+    /// Lets messages be JSON from now on.
+    static func useJSONMessages() {
+        hasJSONMessages.store(true, ordering: .relaxed)
+    }
+
+    /// Prints a message for the person who runs the command to standard error: a line of text, or an object in JSON on a
+    /// line of its own, with the fields of the service's log.
     static func note(_ message: String) {
+        say(message, .info)
+    }
+
+    /// Prints why the command fails to standard error, in the form of ``note(_:)``.
+    static func error(_ message: String) {
+        say(message, .error)
+    }
+
+    private static func say(_ message: String, _ level: Level) {
+        var line = Array("dmlayer: \(message)".utf8)
+        if hasJSONMessages.load(ordering: .relaxed) {
+            let milliseconds = (Date.now.timeIntervalSince1970 * 1000).rounded()
+            // Text and a number can always be encoded; the text itself is better than nothing.
+            let json = try? encoder([]).encode(Message(level: level, message: message, time: milliseconds / 1000))
+            line = json.map { Array($0) } ?? line
+        }
         // Where standard error is closed, nobody listens.
-        _ = try? FileDescriptor.standardError.writeAll("dmlayer: \(message)\n".utf8)
+        _ = try? FileDescriptor.standardError.writeAll(line + [UInt8(ascii: "\n")])
     }
 }
 

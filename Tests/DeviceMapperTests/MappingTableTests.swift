@@ -60,8 +60,6 @@ import Testing
         #expect(
             table.redacted.description
                 == "0 8 crypt aes-xts-plain64 0000 0 7:1 0\n8 8 crypt aes-xts-plain64 0000 0 7:1 8\n16 8 zero")
-        #expect(table.holdsSecrets)
-        #expect(try !MappingTable(parsing: "0 8 zero").holdsSecrets)
     }
 
     @Test func readsWhateverItIsGiven() {

@@ -87,6 +87,34 @@ import Testing
         #expect(!redacted("some new form 0a1b2c3d").contains("0a1b2c3d"))
     }
 
+    @Test func zerosTheKeysOfIntegrityOnly() {
+        func redacted(_ parameters: String) -> String {
+            Target(type: "integrity", parameters: parameters).redacted.parameters
+        }
+        let plain = "7:0 0 32 J 5 block_size:512 meta_device:7:1 internal_hash:crc32c journal_sectors:88 fix_hmac"
+        #expect(redacted(plain) == plain)
+        #expect(
+            redacted(
+                "7:0 0 32 J 4 internal_hash:hmac(sha256):0a1b journal_crypt:ctr(aes):c0ffee journal_mac:hmac(sha256):ab "
+                    + "buffer_sectors:128")
+                == "7:0 0 32 J 4 internal_hash:hmac(sha256):0000 journal_crypt:ctr(aes):000000 "
+                + "journal_mac:hmac(sha256):00 buffer_sectors:128")
+    }
+
+    /// The kernel takes the second path for writes, whatever it was meant for.
+    @Test func givesFlushesAPathOfTheirOwn() throws {
+        let (slow, fast) = (
+            DelayTarget.Path(device: .path("/dev/a"), start: 0, milliseconds: 5),
+            DelayTarget.Path(device: .path("/dev/b"), start: 8, milliseconds: 1)
+        )
+        let target = Target.delay(DelayTarget(reads: slow, flushes: fast))
+        #expect(target.parameters == "/dev/a 0 5 /dev/a 0 5 /dev/b 8 1")
+        #expect(
+            Target(type: "delay", parameters: target.parameters)
+                == .delay(DelayTarget(reads: slow, writes: slow, flushes: fast)))
+        #expect(Target.delay(DelayTarget(reads: slow, writes: fast)).parameters == "/dev/a 0 5 /dev/b 8 1")
+    }
+
     @Test func readsWhateverItIsGiven() {
         var random = SeededRandom(seed: 1)
         let words = [

@@ -61,9 +61,8 @@ import Testing
     @Test func losesNoEventThatHappensBetweenLookingAndWaiting() throws {
         let fixture = fixture
         let device = try fixture.device("device", "0 10 zero")
-        let kernel = try KernelTransport()
-        let transport = FaultyTransport(kernel)
-        let watcher = EventWatcher(polling: kernel, transport: transport)
+        let transport = FaultyTransport(try KernelTransport())
+        let watcher = try EventWatcher { transport.passing(to: $0) }
 
         transport.interrupt(after: .deviceStatus) {
             try? fixture.control.renameDevice(device.name, to: fixture.name("renamed"))
@@ -77,6 +76,46 @@ import Testing
         }
         let present = try watcher.changes(from: known, withPrefix: fixture.prefix, timeout: .seconds(3))
         #expect(present?.count == 2)
+    }
+
+    /// Another thread that waits with the same watcher takes no event away, even if it begins between looking and waiting.
+    @Test func losesNoEventToAnotherThread() throws {
+        let fixture = fixture
+        let device = try fixture.device("device", "0 10 zero")
+        let transport = FaultyTransport(try KernelTransport())
+        let watcher = try EventWatcher { transport.passing(to: $0) }
+        transport.interrupt(after: .deviceStatus) {
+            try? fixture.control.renameDevice(device.name, to: fixture.name("renamed"))
+            // It arms a node and looks, and there is something to see at once.
+            _ = try? watcher.changes(from: [], withPrefix: fixture.prefix, timeout: .seconds(3))
+        }
+        let event = try watcher.event(of: .number(device.number), after: 0, timeout: .seconds(3))
+        #expect(event?.eventNumber == 1)
+    }
+
+    /// Four threads with one watcher see every event of a device.
+    @Test func servesSeveralThreads() throws {
+        let fixture = fixture
+        let count: UInt32 = 200
+        let device = try fixture.device("0", "0 10 zero")
+        let watcher = try EventWatcher()
+        let results = onThreads(5) { index -> UInt32 in
+            if index == 0 {
+                for number in 0..<count {
+                    try fixture.control.renameDevice(fixture.name("\(number)"), to: fixture.name("\(number + 1)"))
+                    if number % 10 == 0 { usleep(UInt32.random(in: 0..<3000)) }
+                }
+                return count
+            }
+            var seen: UInt32 = 0
+            while seen < count,
+                let now = try watcher.event(of: .number(device.number), after: seen, timeout: .seconds(20))
+            {
+                seen = now.eventNumber
+            }
+            return seen
+        }
+        #expect(try results.map { try $0.get() } == [UInt32](repeating: count, count: 5))
     }
 
     /// Many events, each at an arbitrary moment of the watcher's round of arming, listing and waiting.

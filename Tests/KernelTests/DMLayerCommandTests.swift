@@ -83,6 +83,31 @@ import Testing
         #expect(try !DMLayerCommand.run("dm table \(name)").contains(key))
         #expect(try !DMLayerCommand.run("dm table --json").contains(key))
         #expect(try DMLayerCommand.run("dm table \(name) --show-keys").contains(key))
+        #expect(try DMLayerCommand.run("dm table \(name) --showkeys").contains(key))
+        // A new key by a message, which the kernel takes while the device is suspended.
+        let other = "f0e0d0c0b0a090807060504030201000"
+        try DMLayerCommand.run("dm suspend \(name)")
+        try DMLayerCommand.run("dm message \(name) 0 key wipe")
+        try DMLayerCommand.run("dm message \(name) 0 key set \(other)")
+        try DMLayerCommand.run("dm resume \(name)")
+        #expect(try DMLayerCommand.run("dm table \(name) --show-keys").contains(other))
+    }
+
+    @Test func hidesKeysOfIntegrity() throws {
+        let key = "000102030405060708090a0b0c0d0e0f"
+        let disk = try fixture.disk("disk", size: 4 << 20)
+        let table = "\(disk) 0 - J 1 journal_mac:hmac(sha256):\(key)"
+        let made = try DMLayerCommand.runForStatus("dm create \(fixture.prefix)device --table '0 8 integrity \(table)'")
+        // Not every kernel has the target and the algorithm; what it says must not have the key either.
+        guard made.status == 0 else {
+            #expect(!made.output.contains(key))
+            return
+        }
+        let name = fixture.prefix + "device"
+        let hidden = try DMLayerCommand.run("dm table \(name)")
+        #expect(hidden.contains("journal_mac:hmac(sha256):") && !hidden.contains(key), "\(hidden)")
+        #expect(try !DMLayerCommand.run("dm table --json").contains(key))
+        #expect(try DMLayerCommand.run("dm table \(name) --show-keys").contains(key))
     }
 
     @Test func sendsMessages() throws {

@@ -68,7 +68,27 @@ final class FaultyTransport: ControlTransport {
         state.withLock { $0.interruption = (command, skipped, body) }
     }
 
+    /// A transport that sends commands through another control node, and otherwise is this one.
+    func passing(to kernel: KernelTransport) -> any ControlTransport {
+        Passing(faults: self, kernel: kernel)
+    }
+
+    private struct Passing: ControlTransport {
+        let faults: FaultyTransport
+        let kernel: KernelTransport
+
+        func perform(_ command: ControlCommand, request: UnsafeMutableRawBufferPointer) -> Errno? {
+            unsafe faults.perform(command, request: request, kernel)
+        }
+    }
+
     func perform(_ command: ControlCommand, request: UnsafeMutableRawBufferPointer) -> Errno? {
+        unsafe perform(command, request: request, kernel)
+    }
+
+    private func perform(
+        _ command: ControlCommand, request: UnsafeMutableRawBufferPointer, _ kernel: KernelTransport
+    ) -> Errno? {
         defer { interrupt(behind: command) }
         let fault = state.withLock { state -> (errno: Errno, moment: Moment)? in
             state.commands.append(command)

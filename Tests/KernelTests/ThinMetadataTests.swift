@@ -96,6 +96,73 @@ struct ThinMetadataTests {
         }
     }
 
+    /// A held snapshot of the metadata keeps what it refers to, and only that: as the pool itself does when a device is
+    /// deleted.
+    @Test func countsNothingAsExclusiveThatAHeldSnapshotKeeps() throws {
+        func used() throws -> UInt64 {
+            guard case .available(let state) = try pool.status(flushing: true) else { throw Failed() }
+            return state.data.used
+        }
+        /// What the reader says, and what the deletion of the device then frees.
+        func delete(_ number: Int) throws -> [UInt64] {
+            let read = try ThinPoolMetadata(reading: ThinMetadataDevice(metadata))
+            let (exclusive, before) = (try read.exclusiveBlocks(of: id(number)), try used())
+            try pool.deleteDevice(id(number))
+            return [exclusive, before - (try used())]
+        }
+        for number in 1...4 {
+            try pool.createDevice(id(number))
+            try write(0..<20, to: number)
+        }
+        #expect(try delete(1) == [20, 20])
+        try pool.reserveMetadataSnapshot()
+        // Nothing has changed since, so that only the root of all devices is counted twice.
+        let read = try ThinPoolMetadata(reading: ThinMetadataDevice(metadata))
+        let counts = try read.devices().map { try read.exclusiveBlocks(of: $0.id) }
+        #expect(counts == [0, 0, 0])
+        #expect(try delete(2) == [0, 0])
+        // Written since, over what is held and beside it.
+        try write(10..<30, to: 3)
+        #expect(try delete(3) == [20, 20])
+        try pool.createDevice(id(5))
+        try write(0..<20, to: 5)
+        #expect(try delete(5) == [20, 20])
+        try pool.releaseMetadataSnapshot()
+        #expect(try delete(4) == [20, 20])
+        #expect(try used() == 0)
+    }
+
+    /// Where the thin device has no block, the kernel reads its external origin, and zeros behind the origin's end.
+    @Test func readsTheExternalOriginAsTheKernelDoes() throws {
+        // It ends in the middle of a page of the thin device, and before the device does.
+        let origin = try fixture.disk("origin", size: (1 << 20) + 512)
+        try Shell.run("yes origin | head -c \((1 << 20) + 512) > /dev/loop\(origin.minor) && sync")
+        try pool.createDevice(id(1))
+        let device = try pool.activate(
+            id(1), name: fixture.name("thin"), uuid: nil, length: Sectors(wholeSectorsIn: 2 << 20),
+            externalOrigin: origin)
+        try Shell.run(
+            "yes thin | dd of=/dev/dm-\(device.number.minor) bs=4k seek=20 count=5 iflag=fullblock oflag=direct status=none"
+        )
+        let kernel = try Shell.run("sha256sum < /dev/dm-\(device.number.minor)")
+        _ = try pool.status(flushing: true)
+        guard case .thinPool(let target)? = try fixture.control.table(of: .number(pool.number)).entries.first?.target,
+            case .number(let data) = target.dataDevice
+        else { throw Failed() }
+        let read = try ThinPoolMetadata(reading: ThinMetadataDevice(metadata))
+        func content(_ origin: FilePath?) throws -> String {
+            let content = try ThinDeviceContent(
+                of: id(1), in: read, data: FilePath("/dev/loop\(data.minor)"), externalOrigin: origin)
+            let file = fixture.scratch.appending("content")
+            let copy = try FileDescriptor.open(
+                file, .writeOnly, options: [.create, .truncate], permissions: .ownerReadWrite)
+            try copy.closeAfter { _ = try copy.writeAll(try content.read(offset: 0, count: 2 << 20)) }
+            return try Shell.run("sha256sum < '\(file)'")
+        }
+        #expect(try content(FilePath("/dev/loop\(origin.minor)")) == kernel)
+        #expect(try content(nil) != kernel)
+    }
+
     private struct Failed: Error {}
 
     @Test func readsWhileThePoolChanges() throws {

@@ -83,7 +83,7 @@ struct DamagedMetadataTests {
 
     @Test func survivesEveryByteOfANode() throws {
         let metadata = try ThinPoolMetadata(reading: MetadataImage(blocks))
-        let root = try metadata.mappings(of: one).root
+        let root = try metadata.mappingTree(of: one).root
         let values = 32 + 8 * 252
         try flip(root, .node, 4..<32 + 8 * 31)
         try flip(root, .node, values..<values + 8 * 31)
@@ -125,7 +125,7 @@ struct DamagedMetadataTests {
     }
 
     @Test func endsWhereATreeGoesInCircles() throws {
-        let root = try ThinPoolMetadata(reading: MetadataImage(blocks)).mappings(of: one).root
+        let root = try ThinPoolMetadata(reading: MetadataImage(blocks)).mappingTree(of: one).root
         try expectInconsistent([root: node(root, keys: [0], values: [root])], "deeper than any tree")
         // With 252 ways down on 16 levels, only the ranges of the keys end this in our time.
         let keys = (0..<252).map { UInt64($0) << 40 }
@@ -140,7 +140,7 @@ struct DamagedMetadataTests {
     }
 
     @Test func refusesNodesThatAreNone() throws {
-        let root = try ThinPoolMetadata(reading: MetadataImage(blocks)).mappings(of: one).root
+        let root = try ThinPoolMetadata(reading: MetadataImage(blocks)).mappingTree(of: one).root
         try expectInconsistent([root: node(root, keys: [3, 3], values: [0, 0], isLeaf: true)], "out of order")
         try expectInconsistent([root: node(root, keys: [1 << 57], values: [0], isLeaf: true)], "out of order")
         try expectInconsistent([root: node(root, keys: [.max], values: [0], isLeaf: true)], "out of order")

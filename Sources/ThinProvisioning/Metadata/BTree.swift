@@ -94,11 +94,15 @@ struct BTree {
 
     /// Finds the value of a key.
     ///
+    /// - Parameter visit: Gets the block of each node on the way, from the root to the leaf.
     /// - Returns: The leaf and the index of the entry in it; `nil` when there is none.
-    func find(_ key: UInt64) throws(ThinMetadataError) -> (leaf: Node, index: Int)? {
+    func find(
+        _ key: UInt64, visit: (UInt64) throws(ThinMetadataError) -> Void = { _ in }
+    ) throws(ThinMetadataError) -> (leaf: Node, index: Int)? {
         guard key < keyLimit else { return nil }
         var (number, keys, depth) = (root, 0..<keyLimit, 0)
         while true {
+            try visit(number)
             let node = try node(number, keys: keys, depth: depth)
             // The last entry whose key is not above the wanted one.
             var (low, high) = (0, node.count)

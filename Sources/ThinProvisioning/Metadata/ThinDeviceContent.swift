@@ -10,6 +10,7 @@ public struct ThinDeviceContent: Sendable {
     private let mappings: BTree
     private let pagesPerBlock: UInt64
     private let dataBlocks: UInt64
+    private let externalOrigin: DirectFile?
 
     /// Finds a thin device.
     ///
@@ -17,15 +18,25 @@ public struct ThinDeviceContent: Sendable {
     ///   - id: The thin device.
     ///   - metadata: The pool's metadata.
     ///   - data: The pool's data device, or the file behind it.
+    ///   - externalOrigin: The device, or the file behind it, that is read where the thin device has no block of its own.
+    ///     Only the table of the thin device names it, not the metadata. Without it these blocks read as zeros, which is
+    ///     wrong for a thin device that is used with an external origin.
     /// - Throws: ``ThinMetadataError``, with the code `noSuchDevice` among others.
-    public init(of id: ThinDeviceID, in metadata: ThinPoolMetadata, data: FilePath) throws(ThinMetadataError) {
-        mappings = try metadata.mappings(of: id)
+    public init(
+        of id: ThinDeviceID, in metadata: ThinPoolMetadata, data: FilePath, externalOrigin: FilePath? = nil
+    ) throws(ThinMetadataError) {
+        mappings = try metadata.mappingTree(of: id)
         pagesPerBlock = metadata.superblock.blockSize.bytes / UInt64(DirectFile.pageSize)
         dataBlocks = metadata.superblock.dataUsage?.total ?? ThinPoolMetadata.dataBlockLimit
         self.data = try DirectFile(data)
+        if let externalOrigin {
+            self.externalOrigin = try DirectFile(externalOrigin)
+        } else {
+            self.externalOrigin = nil
+        }
     }
 
-    /// Reads a range; what was never written is zero.
+    /// Reads a range; what was never written is the external origin's, and zero without one and behind its end.
     ///
     /// - Parameters:
     ///   - offset: The first byte.
@@ -44,7 +55,8 @@ public struct ThinDeviceContent: Sendable {
 
     private func readPage(_ page: UInt64) throws(ThinMetadataError) -> [UInt8] {
         guard let (leaf, index) = try mappings.find(page / pagesPerBlock) else {
-            return [UInt8](repeating: 0, count: DirectFile.pageSize)
+            let bytes = try externalOrigin?.readPage(page) ?? []
+            return bytes + [UInt8](repeating: 0, count: DirectFile.pageSize - bytes.count)
         }
         let block = try ThinPoolMetadata.mapping(leaf, index, below: dataBlocks).dataBlock
         let bytes = try data.readPage(block * pagesPerBlock + page % pagesPerBlock)

@@ -1,10 +1,11 @@
 extension ThinPoolMetadata {
-    /// Calls `body` with the mappings of a thin device whose data blocks no other device of the pool can reach, in the order
-    /// of its blocks.
+    /// Calls `body` with the mappings of a thin device whose data blocks nothing else in the pool refers to, in the order of
+    /// its blocks: its deletion frees these blocks.
     ///
-    /// Snapshots share whole parts of their trees. What hangs on a node that is referred to more than once is reached by
-    /// others, and is not read at all; so this takes the time for what is exclusive and not for what is mapped. While a
-    /// snapshot of the metadata is held, it counts as a reference to what has been written since.
+    /// Snapshots share whole parts of their trees. A node that is referred to more than once is shared with all that is
+    /// below it, and is not read at all; so this takes the time for what is exclusive and not for what is mapped. A snapshot
+    /// of the metadata that the pool holds (`reserve_metadata_snap`) keeps every block that it refers to, so none of these
+    /// is exclusive; only what was written since can be.
     ///
     /// If the pool is active the answer is a hint, as everything here. It can be used for what is harmless when it is wrong,
     /// such as choosing what to discard through the thin device itself.
@@ -14,15 +15,23 @@ extension ThinPoolMetadata {
     public func exclusiveRanges(of id: ThinDeviceID, _ body: (ThinMapping) throws -> Void) throws {
         var nodeCounts = try ReferenceCounts(.metadata, superblock.metadataCounts, from: blocks)
         var dataCounts = try ReferenceCounts(.data, superblock.dataCounts, from: blocks)
-        var runs = MappingRuns()
-        let limit = superblock.dataUsage?.total ?? 0
-        try mappings(of: id).forEachLeaf { node in
+        func isExclusive(_ node: UInt64) throws(ThinMetadataError) -> Bool {
             switch try nodeCounts.count(of: node) {
             case .one: return true
             case .several: return false
             case .free: throw ThinMetadataError(.inconsistent, block: node, "it is in use and counts as free")
             }
-        } _: { leaf in
+        }
+        // A held snapshot shares the tree of all devices from its root on. The counts of what is below a shared node say
+        // nothing of that: they count the node once.
+        var isShared = false
+        let tree = try mappingTree(of: id) { node throws(ThinMetadataError) in
+            if try !isExclusive(node) { isShared = true }
+        }
+        if isShared { return }
+        var runs = MappingRuns()
+        let limit = superblock.dataUsage?.total ?? 0
+        try tree.forEachLeaf(where: isExclusive) { leaf in
             for index in 0..<leaf.count {
                 let (dataBlock, time) = try Self.mapping(leaf, index, below: limit)
                 switch try dataCounts.count(of: dataBlock) {
@@ -38,7 +47,7 @@ extension ThinPoolMetadata {
         if let run = runs.finish() { try body(run) }
     }
 
-    /// How many data blocks of a thin device no other device of the pool can reach: what its deletion frees.
+    /// How many data blocks of a thin device nothing else in the pool refers to: what its deletion frees.
     ///
     /// - Throws: As ``exclusiveRanges(of:_:)``.
     public func exclusiveBlocks(of id: ThinDeviceID) throws -> UInt64 {

@@ -1,9 +1,10 @@
 /// The metadata of a thin pool, read from the metadata device without the kernel.
 ///
 /// It may be read while the pool is active and in use, with no snapshot of the metadata and no message to the pool; then
-/// the trees change under the reader. The pool writes to blocks that nothing refers to and lets a new superblock refer
-/// to them with each commit, so that a reader sees one state of the pool until the second commit after it read the
-/// superblock. From then on it may come upon blocks that belong to something else by now. Every block is checked for
+/// the trees change under the reader. The pool writes to blocks that the last committed state does not refer to, and each
+/// commit writes a new superblock that refers to them. So a reader sees one state of the pool until the first commit
+/// after it read the superblock. With that commit the pool gives up the blocks that only the state before it had, and may
+/// write to them at once: from then on the reader may come upon blocks that belong to something else. Every block is checked for
 /// that, and what does not hold together is ``ThinMetadataError/Code/inconsistent``; but not every such block can be
 /// told from the right one. So an answer about an active pool is a hint: it may be out of date, and between
 /// commits that follow each other fast it may be a mixture. ``isCurrent()`` tells whether there has been a commit, and
@@ -96,7 +97,7 @@ public struct ThinPoolMetadata: Sendable {
     public func mappings(of id: ThinDeviceID, _ body: (ThinMapping) throws -> Void) throws {
         var runs = MappingRuns()
         let blocks = superblock.dataUsage?.total ?? Self.dataBlockLimit
-        try mappings(of: id).forEachLeaf { leaf in
+        try mappingTree(of: id).forEachLeaf { leaf in
             for index in 0..<leaf.count {
                 let (dataBlock, time) = try Self.mapping(leaf, index, below: blocks)
                 if let run = runs.append(leaf.key(index), to: dataBlock, time: time) { try body(run) }
@@ -109,7 +110,7 @@ public struct ThinPoolMetadata: Sendable {
     ///
     /// - Throws: ``ThinMetadataError``, with the code `noSuchDevice` among others.
     public func highestBlock(of id: ThinDeviceID) throws(ThinMetadataError) -> UInt64? {
-        try mappings(of: id).highestKey()
+        try mappingTree(of: id).highestKey()
     }
 
     /// Data blocks have numbers of 40 bits, and thin devices have fewer than 2^57 blocks of the smallest size.
@@ -117,10 +118,14 @@ public struct ThinPoolMetadata: Sendable {
     private static let thinBlockLimit: UInt64 = 1 << 57
 
     /// The tree of a device's mappings.
-    func mappings(of id: ThinDeviceID) throws(ThinMetadataError) -> BTree {
+    ///
+    /// - Parameter visit: Gets the block of each node on the way to its root, in the tree of all devices.
+    func mappingTree(
+        of id: ThinDeviceID, visit: (UInt64) throws(ThinMetadataError) -> Void = { _ in }
+    ) throws(ThinMetadataError) -> BTree {
         let devices = BTree(
             blocks: blocks, root: superblock.mappings, valueSize: 8, keyLimit: UInt64(ThinDeviceID.maximum.value) + 1)
-        guard let (leaf, index) = try devices.find(UInt64(id.value)) else {
+        guard let (leaf, index) = try devices.find(UInt64(id.value), visit: visit) else {
             throw ThinMetadataError(.noSuchDevice, "the pool has no thin device \(id)")
         }
         return BTree(blocks: blocks, root: leaf.value(index), valueSize: 8, keyLimit: Self.thinBlockLimit)

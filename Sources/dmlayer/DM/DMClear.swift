@@ -12,7 +12,9 @@ extension DM {
         @OptionGroup var options: OutputOptions
 
         func run() throws {
-            try Control().clearTable(of: try device.reference())
+            let (control, device) = (try Control(), try device.reference())
+            try control.clearTable(of: device)
+            try options.output.print(json: InfoRecord(try control.information(on: device)), text: nil)
         }
     }
 }

@@ -13,7 +13,9 @@ extension DM {
         @OptionGroup var options: OutputOptions
 
         func run() throws {
-            try Control().loadTable(try source.read(), into: try device.reference())
+            let (control, device) = (try Control(), try device.reference())
+            try control.loadTable(try source.read(), into: device)
+            try options.output.print(json: InfoRecord(try control.information(on: device)), text: nil)
         }
     }
 }

@@ -25,6 +25,8 @@ extension DM {
             if outcome == .deferred {
                 Output.note("\(reference) is in use; it goes away when it is closed for the last time")
             }
+            try options.output.print(
+                json: ["device": "\(reference)", "state": outcome == .deferred ? "deferred" : "removed"], text: nil)
         }
     }
 }

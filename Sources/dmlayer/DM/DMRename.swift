@@ -34,6 +34,7 @@ extension DM {
                 if let newName { try control.renameDevice(device, to: newName, udev: notice) }
                 if let setUUID { try control.setUUID(of: device, to: setUUID, udev: notice) }
             }
+            try options.output.print(json: InfoRecord(try control.information(on: .name(newName ?? device))), text: nil)
         }
     }
 }

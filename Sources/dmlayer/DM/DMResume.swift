@@ -17,9 +17,10 @@ extension DM {
         func run() throws {
             let control = try Control()
             let reference = try device.reference()
-            try udev.notifying { notice in
-                _ = try control.resumeDevice(reference, options: suspension.options, udev: notice)
+            let device = try udev.notifying { notice in
+                try control.resumeDevice(reference, options: suspension.options, udev: notice)
             }
+            try options.output.print(json: InfoRecord(device), text: nil)
         }
     }
 }

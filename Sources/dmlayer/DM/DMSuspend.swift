@@ -13,7 +13,9 @@ extension DM {
         @OptionGroup var options: OutputOptions
 
         func run() throws {
-            try Control().suspendDevice(try device.reference(), options: suspension.options)
+            let (control, device) = (try Control(), try device.reference())
+            try control.suspendDevice(device, options: suspension.options)
+            try options.output.print(json: InfoRecord(try control.information(on: device)), text: nil)
         }
     }
 }

@@ -14,7 +14,9 @@ extension DM {
         @Flag(help: "The table that was loaded and is not active yet.")
         var inactive = false
 
-        @Flag(help: "Print the keys of encrypted devices instead of zeros.")
+        @Flag(
+            name: [.customLong("show-keys"), .customLong("showkeys")],
+            help: "Print the keys of encrypted devices instead of zeros.")
         var showKeys = false
 
         @OptionGroup var options: OutputOptions

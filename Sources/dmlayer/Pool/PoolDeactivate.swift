@@ -14,6 +14,8 @@ struct PoolDeactivate: ParsableCommand {
     @OptionGroup var options: GlobalOptions
 
     func run() throws {
-        try selection.volume(options).deactivate(try Control())
+        let volume = try selection.volume(options)
+        try volume.deactivate(try Control())
+        try options.output.print(json: ["pool": volume.description, "state": "inactive"], text: nil)
     }
 }

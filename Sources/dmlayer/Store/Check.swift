@@ -9,7 +9,8 @@ struct Check: ParsableCommand {
         abstract: "Compare the files of the store with its pool, and report what does not agree.",
         discussion: """
             Without --repair nothing is changed and nothing is activated; layers may be in use. The exit status is 0 when \
-            there is nothing but information, and 1 when an error or a warning is left.
+            there is nothing but information, 2 when an error or a warning is left, and 1 when the check itself failed, or \
+            a repair that was asked for.
 
             --repair mends what needs no guess: what interrupted operations left behind, and thin devices that no layer \
             has. It waits for the operations of others, activates the pool for as long as it needs it, and deletes \
@@ -37,6 +38,9 @@ struct Check: ParsableCommand {
 
     @OptionGroup var options: GlobalOptions
 
+    /// The exit status when the check has succeeded and found something that somebody has to see to.
+    private static let hasFindings = ExitCode(2)
+
     func validate() throws {
         guard repair || forget.isEmpty && adopt.isEmpty && delete.isEmpty else {
             throw ValidationError("--forget, --adopt and --delete change the store; give --repair as well")
@@ -51,14 +55,15 @@ struct Check: ParsableCommand {
             repair
             ? try LayerStore.repair(root, options: storage, orders: orders())
             : try LayerStore.check(root, options: storage)
-        for failure in report.failures { Output.note(failure) }
+        for failure in report.failures { Output.error(failure) }
         try options.output.print(json: json(report), text: text(report))
         guard report.isClean else {
             let count = report.findings.count { $0.severity > .information }
             let mendable = report.findings.count(where: \.isRepairable)
-            throw Failure(
+            Output.note(
                 "somebody has to see to \(count) of what was found"
                     + (repair ? "" : "; --repair mends \(mendable) of that"))
+            throw report.failures.isEmpty ? Self.hasFindings : .failure
         }
     }
 

@@ -29,6 +29,10 @@ struct Diff: ParsableCommand {
     @OptionGroup var options: GlobalOptions
 
     func validate() throws {
+        guard output != nil || !options.output.isJSON else {
+            throw ValidationError(
+                "With --json the result is on standard output; name a file for the archive with --output.")
+        }
         guard output != nil || isatty(STDOUT_FILENO) == 0 else {
             throw ValidationError("An archive is nothing for a terminal; name a file with --output, or use a pipe.")
         }
@@ -49,8 +53,24 @@ struct Diff: ParsableCommand {
         } catch {
             throw Failure("cannot open \(output): \(error)")
         }
-        try file.closeAfter {
-            _ = try store.exportChanges(of: id, against: parent, to: Progress.showing(file), export)
+        let summary = try file.closeAfter {
+            try store.exportChanges(of: id, against: parent, to: Progress.showing(file), export)
         }
+        try options.output.print(json: DiffJSON(id, summary), text: nil)
+    }
+}
+
+/// What `diff --output` says of the archive in JSON.
+private struct DiffJSON: Encodable {
+    let id: String
+    let size: Int64
+    let entries: Int
+    let sockets: Int
+
+    init(_ id: LayerID, _ summary: LayerExport.Summary) {
+        self.id = id.text
+        size = summary.size
+        entries = summary.entries
+        sockets = summary.sockets
     }
 }

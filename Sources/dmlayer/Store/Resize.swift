@@ -21,6 +21,9 @@ struct Resize: ParsableCommand {
 
     func run() throws {
         let id = id == LayerID.base.text ? LayerID.base : try LayerID(id)
-        try options.openStore().resize(id, to: SizeArgument.bytes(size, of: "SIZE"))
+        let bytes = try SizeArgument.bytes(size, of: "SIZE")
+        try options.openStore().resize(id, to: bytes)
+        try options.output.print(
+            json: JSONValue.object(["id": .text(id.text), "size": .number(bytes)]), text: nil)
     }
 }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import LayerStore
+internal import SystemPackage
 
 /// The command `shutdown`.
 struct Shutdown: ParsableCommand {
@@ -14,6 +15,8 @@ struct Shutdown: ParsableCommand {
     @OptionGroup var options: GlobalOptions
 
     func run() throws {
-        try options.openStore().shutdown()
+        let store = try options.openStore()
+        try store.shutdown()
+        try options.output.print(json: ["root": store.root.string, "state": "down"], text: nil)
     }
 }

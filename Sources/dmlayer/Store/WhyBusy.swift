@@ -20,21 +20,8 @@ struct WhyBusy: ParsableCommand {
         let id = id == LayerID.base.text ? LayerID.base : try LayerID(id)
         let users = try options.openStore().users(of: id)
         try options.output.print(
-            json: users.map(UserJSON.init), text: users.isEmpty ? nil : users.map(\.description).joined(separator: "\n")
+            json: users.map(LayerUserJSON.init),
+            text: users.isEmpty ? nil : users.map(\.description).joined(separator: "\n")
         )
-    }
-}
-
-private struct UserJSON: Encodable {
-    let kind: String
-    let pid: Int?
-    let name: String
-    let path: String?
-
-    init(_ user: LayerUser) {
-        kind = user.kind.rawValue
-        pid = user.processID
-        name = user.name
-        path = user.path
     }
 }
