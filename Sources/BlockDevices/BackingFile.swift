@@ -1,3 +1,4 @@
+internal import CShims
 internal import Glibc
 internal import SystemPackage
 
@@ -42,6 +43,30 @@ struct BackingFile: ~Copyable {
         try requireSuitable(file.status, path)
         try file.lock(isShared: isReadOnly)
         return file
+    }
+
+    /// Whether the file can be read past the page cache in blocks of `size` bytes.
+    ///
+    /// The kernel's loop devices ask only the uppermost file system. An overlay says yes. If the file system below it
+    /// takes no direct I/O, each read fails then, and in Linux 5.10 a write stops the kernel. Opening a file for direct
+    /// I/O asks the file system below too, and a read finds one that takes it only in larger blocks.
+    ///
+    /// The corresponding C constant is `O_DIRECT`.
+    borrowing func takesDirectIO(inBlocksOf size: Int) -> Bool {
+        do {
+            let direct = try FileDescriptor.open(
+                FilePath("/proc/self/fd/\(descriptor.rawValue)"), .readOnly,
+                options: [.init(rawValue: dmshim_O_DIRECT), .closeOnExec])
+            return try direct.closeAfter {
+                let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 4096)
+                defer { unsafe buffer.deallocate() }
+                // An offset that is a multiple of no larger block, unless the file has just one.
+                let offset = status.size >= 2 * size ? Int64(size) : 0
+                return try unsafe direct.read(fromAbsoluteOffset: offset, into: buffer) == size
+            }
+        } catch {
+            return false
+        }
     }
 
     private static func requireSuitable(_ status: Stat, _ path: FilePath) throws(BlockDeviceError) {

@@ -4,6 +4,7 @@ public import SystemPackage
 
 extension LoopDevice {
     static let attachment = "attach a loop device to"
+    private static let logicalBlockSize: UInt32 = 512
 
     /// How a file is attached.
     public struct AttachmentOptions: Hashable, Sendable {
@@ -11,7 +12,8 @@ extension LoopDevice {
         public var isReadOnly: Bool
         /// Reads and writes the file past the page cache, which would otherwise hold everything twice.
         ///
-        /// A file system that cannot do so, tmpfs for example, is used through the page cache all the same.
+        /// A file system that cannot do so, tmpfs for example, is used through the page cache all the same. So is one on a
+        /// disk whose blocks are larger than the device's 512 bytes.
         public var prefersDirectIO: Bool
 
         /// Makes options: for writing, and with direct I/O where it is possible, if nothing else is said.
@@ -54,6 +56,8 @@ extension LoopDevice {
         _ path: FilePath, options: AttachmentOptions, interface: Interface
     ) throws(BlockDeviceError) -> LoopDevice {
         let file = try BackingFile.open(path, isReadOnly: options.isReadOnly)
+        var options = options
+        options.prefersDirectIO = options.prefersDirectIO && file.takesDirectIO(inBlocksOf: Int(logicalBlockSize))
         // Other programs attach files without taking the lock.
         if !options.isReadOnly, let other = try attached(to: file.status).first {
             throw BlockDeviceError(
@@ -113,6 +117,9 @@ extension LoopDevice {
         if interface == .configure {
             var whole = configuration
             if options.prefersDirectIO { whole.info.lo_flags |= UInt32(LO_FLAGS_DIRECT_IO) }
+            // Without a size, Linux 6.14 and later give a device with direct I/O the blocks of the disk below. On a disk
+            // with blocks of 4096 bytes, a file system with sectors of 512 bytes could then not be mounted any more.
+            whole.block_size = logicalBlockSize
             let failure = Errno(result: unsafe dmshim_ioctl_pointer(loop, UInt(LOOP_CONFIGURE), &whole))
             switch failure {
             case .invalidArgument, .inappropriateIOCTLForDevice, .noFunction: break

@@ -100,6 +100,19 @@ import Testing
         try fixture.finish()
     }
 
+    /// Without a size, Linux 6.14 and later would choose that of the disk below.
+    @Test func asksForLoopDevicesWithBlocksOf512Bytes() throws {
+        let fixture = try StoreFixture()
+        try fixture.store.shutdown()
+        let trace = fixture.scratch.appending("trace")
+        try Shell.run(
+            "strace -f -o '\(trace)' -e trace=ioctl '\(DMLayerCommand.path)' --root '\(fixture.root)' create layer")
+        let calls = try Shell.run("grep LOOP_CONFIGURE '\(trace)'").split(separator: "\n")
+        #expect(calls.count == 2)
+        #expect(calls.allSatisfy { $0.contains("block_size=512, ") }, "\(calls)")
+        try fixture.finish()
+    }
+
     /// The pool's base device tells whether it is the one that the layers are in.
     @Test func refusesAnotherPool() throws {
         let fixture = try DMFixture()
