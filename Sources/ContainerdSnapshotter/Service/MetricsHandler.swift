@@ -10,6 +10,7 @@ final class MetricsHandler: ChannelInboundHandler {
 
     /// Longer than the head of any request for figures.
     private static let longestHead = 16 << 10
+    private static let endOfHead = Array("\r\n\r\n".utf8)
     /// How long a connection may last.
     private static let patience = TimeAmount.seconds(10)
 
@@ -62,12 +63,14 @@ final class MetricsHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard isEntered, !isAnswered else { return }
+        // What was there before has no end, but may have the beginning of one.
+        let start = max(0, head.count - Self.endOfHead.count + 1)
         head += unwrapInboundIn(data).readableBytesView
         guard head.count <= Self.longestHead else { return context.close(promise: nil) }
-        guard let end = head.indices.first(where: { head[$0...].starts(with: Array("\r\n\r\n".utf8)) }) else { return }
+        guard (start..<head.count).contains(where: { head[$0...].starts(with: Self.endOfHead) }) else { return }
         isAnswered = true
         let (channel, clients) = (context.channel, clients)
-        let line = head[..<end].prefix { $0 != UInt8(ascii: "\r") }
+        let line = head.prefix { $0 != UInt8(ascii: "\r") }
         if let refusal = Self.refusal(String(decoding: line, as: UTF8.self)) {
             clients.leave()
             return Self.send(refusal, refusal + "\n", to: channel)
