@@ -27,7 +27,7 @@ import Testing
     @Test func programsStartedAtOnceInheritNothingFromEachOther() throws {
         // What this process inherited itself comes to one program alone, too.
         let expected = try Self.inheritedPipes()
-        let found = onThreads(8) { _ in try (0..<60).map { _ in try Self.inheritedPipes() } }
+        let found = onThreads(8) { _ in try (0..<30).map { _ in try Self.inheritedPipes() } }
         for pipes in try found.flatMap({ try $0.get() }) { #expect(pipes == expected) }
     }
 

@@ -113,6 +113,20 @@ import Testing
         try fixture.finish()
     }
 
+    /// A program that another thread starts at the same time must not inherit the pipe, and keep its reader waiting.
+    @Test func readsTheOutputOfMkfsFromAPipeOfItsOwn() throws {
+        let fixture = try StoreFixture()
+        let trace = fixture.scratch.appending("trace")
+        let options = StoreFixture.options.map { "--storage-opt \($0)" }.joined(separator: " ")
+        let root = fixture.scratch.appending("other")
+        let command = "'\(DMLayerCommand.path)' --root '\(root)' \(options)"
+        try Shell.run("strace -o '\(trace)' -e trace=pipe,pipe2 \(command) init && \(command) shutdown")
+        let calls = try Shell.run("grep '^pipe' '\(trace)'").split(separator: "\n")
+        #expect(!calls.isEmpty)
+        #expect(calls.allSatisfy { $0.hasPrefix("pipe2(") && $0.contains("O_CLOEXEC") }, "\(calls)")
+        try fixture.finish()
+    }
+
     /// The pool's base device tells whether it is the one that the layers are in.
     @Test func refusesAnotherPool() throws {
         let fixture = try DMFixture()
