@@ -45,8 +45,10 @@ struct DeviceFilter: Sendable {
         return Rule(accepts: kind == "a", pattern: pattern)
     }
 
-    /// Whether a device with these paths is for lvm2: the first rule that fits a path decides for the path, and one path that
-    /// is accepted is enough. A device that no rule fits is accepted.
+    /// Whether a device with these paths is for lvm2.
+    ///
+    /// The first rule that fits a path decides for the path, and one path that is accepted is enough. A device that no rule
+    /// fits is accepted.
     func accepts(_ paths: [String]) -> Bool {
         let decisions = paths.compactMap { path in rules.first { $0.pattern.matches(path) }?.accepts }
         return decisions.isEmpty || decisions.contains(true)

@@ -28,9 +28,10 @@ struct PoolVolumeGroup {
         let free = free.map {
             "\($0) of \(group.extentCount) extents free (\(ByteSize.decimal($0 * group.extentSize.bytes)))"
         }
+        let unchanged = obstacle.map { "not changed: \($0)" } ?? ""
         let growth = settings.threshold < 100 ? "by \(settings.percent)% from \(settings.threshold)% on" : "never"
         return [
-            ["Volume group:", "\(group.name) on \(devices.joined(separator: ", ")): \(free ?? obstacle.map { "not changed: \($0)" } ?? "")"],
+            ["Volume group:", "\(group.name) on \(devices.joined(separator: ", ")): \(free ?? unchanged)"],
             ["Extended:", "\(growth), while “pool monitor” or dmeventd runs"],
         ]
     }
@@ -39,7 +40,8 @@ struct PoolVolumeGroup {
         .object([
             "name": .text(group.name), "devices": .list(devices.map { .text($0) }),
             "extent_size": .number(group.extentSize.bytes), "extents": .number(group.extentCount),
-            "free_extents": free.map { .number($0) }, "obstacle": obstacle.map { .text($0) }, "autoextend_threshold": .number(UInt64(settings.threshold)),
+            "free_extents": free.map { .number($0) }, "obstacle": obstacle.map { .text($0) },
+            "autoextend_threshold": .number(UInt64(settings.threshold)),
             "autoextend_percent": .number(UInt64(settings.percent)),
         ])
     }
