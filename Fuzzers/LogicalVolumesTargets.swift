@@ -36,7 +36,9 @@ extension FuzzTarget {
         }
         correct(4096, of: 4100..<4608)
         correct(528, of: 532..<1024)
-        let storage = StorageInMemory(bytes: bytes)
+        // The first byte is nobody's. With it the device is large and holds nothing behind these bytes.
+        let isLarge = bytes.first.map { $0 & 1 == 1 } ?? false
+        let storage = StorageInMemory(bytes: bytes, length: isLarge ? 1 << 44 : UInt64(bytes.count))
         guard let label = accepting({ try PhysicalVolumeLabel.read(storage) }) ?? nil else { return }
         let device = PhysicalVolumeDevice(storage, path: "/dev/fuzz", number: nil, label: label)
         let (groups, damage) = VolumeGroupMetadata.read(from: [device])
@@ -48,13 +50,16 @@ extension FuzzTarget {
 /// A device in memory.
 private struct StorageInMemory: PhysicalStorage {
     let bytes: [UInt8]
+    let length: UInt64
 
-    func size() -> UInt64 { UInt64(bytes.count) }
+    func size() -> UInt64 { length }
 
     func read(offset: UInt64, count: Int) -> [UInt8] {
-        demand(count >= 0, "\(count) bytes are read")
-        guard offset < bytes.count else { return [] }
-        return Array(bytes[Int(offset)...].prefix(count))
+        demand(count >= 0 && count <= MetadataAreaHeader.longestText, "\(count) bytes are read")
+        guard offset < length else { return [] }
+        let count = Int(min(UInt64(count), length - offset))
+        let known = offset < bytes.count ? Array(bytes[Int(offset)...].prefix(count)) : []
+        return known + [UInt8](repeating: 0, count: count - known.count)
     }
 
     func write(_ bytes: [UInt8], offset: UInt64) { demand(false, "something is written") }

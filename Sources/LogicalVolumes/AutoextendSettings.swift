@@ -21,17 +21,13 @@ public struct AutoextendSettings: Hashable, Sendable {
     /// lvm2's, when nothing is configured.
     static let standard = AutoextendSettings(threshold: 100, percent: 20)
 
-    /// lvm2's directory: `$LVM_SYSTEM_DIR`, or `/etc/lvm`.
-    static var directory: FilePath {
-        unsafe getenv("LVM_SYSTEM_DIR").map { unsafe FilePath(platformString: $0) } ?? "/etc/lvm"
-    }
-
     /// The settings for a logical volume with a profile, or with none.
     ///
     /// The profile is asked first, then `lvmlocal.conf` and `lvm.conf`; what cannot be read counts as not there, as it does
     /// for lvm2.
     public static func of(profile: String?) -> AutoextendSettings {
         var settings = standard
+        let directory = LVMConfiguration.directory
         var files = [directory.appending("lvm.conf"), directory.appending("lvmlocal.conf")]
         if let profile, VolumeGroup.isName(profile) { files.append(file(ofProfile: profile)) }
         for file in files {
@@ -45,7 +41,9 @@ public struct AutoextendSettings: Hashable, Sendable {
         return settings
     }
 
-    static func file(ofProfile name: String) -> FilePath { directory.appending("profile/\(name).profile") }
+    static func file(ofProfile name: String) -> FilePath {
+        LVMConfiguration.directory.appending("profile/\(name).profile")
+    }
 
     private static func number(_ name: String, in content: [UInt8]) -> Int? {
         var reader = ConfigurationReader(content)
@@ -67,7 +65,7 @@ public struct AutoextendSettings: Hashable, Sendable {
 
             """
         do {
-            for directory in [Self.directory, file.removingLastComponent()] {
+            for directory in [LVMConfiguration.directory, file.removingLastComponent()] {
                 guard unsafe mkdir(directory.string, 0o755) == 0 || errno == EEXIST else {
                     throw Errno(rawValue: errno)
                 }

@@ -57,14 +57,15 @@ enum ConfigurationValue: Hashable, Sendable {
     private static func unescaped(_ quoted: [UInt8]) -> String {
         let inner = quoted.dropFirst().dropLast()
         guard quoted.first == UInt8(ascii: "\"") else { return String(decoding: inner, as: UTF8.self) }
+        // Only a quote and a backslash are escaped; before anything else a backslash stands for itself.
         var bytes: [UInt8] = []
-        var isEscaped = false
-        for byte in inner {
-            if byte == UInt8(ascii: "\\"), !isEscaped {
-                isEscaped = true
+        var rest = inner
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "\\"), let next = rest.first, next == byte || next == UInt8(ascii: "\"") {
+                bytes.append(next)
+                rest.removeFirst()
             } else {
                 bytes.append(byte)
-                isEscaped = false
             }
         }
         return String(decoding: bytes, as: UTF8.self)

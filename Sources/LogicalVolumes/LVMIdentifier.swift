@@ -27,6 +27,13 @@ public struct LVMIdentifier: Hashable, Sendable {
         guard description == text else { return nil }
     }
 
+    /// Reads the uuid of the volume group from the DM uuid of one of its devices, `LVM-` and what follows; `nil` when that is
+    /// none of lvm2's.
+    public init?(groupOfDeviceUUID text: String) {
+        guard text.hasPrefix("LVM-"), text.utf8.count >= 4 + 2 * Self.length else { return nil }
+        self.init(compact: Array(text.utf8.dropFirst(4).prefix(Self.length)))
+    }
+
     /// Reads the 32 bytes of a label.
     init?(compact bytes: [UInt8]) {
         // Very old versions of lvm2 also used these two.

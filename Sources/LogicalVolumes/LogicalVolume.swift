@@ -6,10 +6,14 @@ public struct LogicalVolume: Hashable, Sendable {
     public let name: String
     /// The uuid, the second half of the DM uuid of its device.
     public let id: LVMIdentifier
-    /// What lvm2 says of it, in words such as `READ`, `WRITE` and `VISIBLE`.
+    /// The words that lvm2 must know to use it, such as `READ`, `WRITE` and `VISIBLE`.
     public let status: Set<String>
+    /// The words that lvm2 may ignore, such as `ERROR_WHEN_FULL`.
+    public let flags: Set<String>
     /// The segments, from the first extent on without a gap.
     public let segments: [Segment]
+    /// The words that a person has attached to it.
+    public let tags: Set<String>
     /// The name of the profile with settings of its own, if it has one.
     public let profile: String?
 
@@ -22,11 +26,16 @@ public struct LogicalVolume: Hashable, Sendable {
         return pool
     }
 
+    /// Whether writes to its device fail at once when the pool that it is has no space left.
+    var failsWhenFull: Bool { flags.contains("ERROR_WHEN_FULL") }
+
     init(_ name: String, _ section: ConfigurationSection, extentSize: Sectors) throws(LogicalVolumeError) {
         self.name = name
         guard VolumeGroup.isName(name) else { throw section.error("", "no logical volume can have this name") }
         id = try section.identifier("id")
         status = try section.words("status")
+        flags = try section.words("flags")
+        tags = try section.words("tags")
         profile = try section.stringIfPresent("profile")
         let count = try section.number("segment_count")
         var segments: [Segment] = []
@@ -114,40 +123,5 @@ public struct Segment: Hashable, Sendable {
             throw section.error("stripe_size", "it cannot be \(chunk)")
         }
         return .striped(areas, chunk: Sectors(chunk))
-    }
-}
-
-/// What the text says of a thin pool.
-public struct ThinPoolSegment: Hashable, Sendable {
-    /// The logical volume of its metadata.
-    public let metadata: String
-    /// The logical volume of its data.
-    public let data: String
-    /// The transaction id that lvm2 expects of the pool.
-    public let transactionID: UInt64
-    /// The length of a block.
-    public let blockSize: Sectors
-    /// What the pool does otherwise than by default.
-    public let features: ThinPoolTarget.Features
-
-    init(_ section: ConfigurationSection) throws(LogicalVolumeError) {
-        metadata = try section.string("metadata")
-        data = try section.string("pool")
-        transactionID = try section.number("transaction_id")
-        let blockSize = try section.number("chunk_size")
-        guard (128...2_097_152).contains(blockSize), blockSize.isMultiple(of: 128) else {
-            throw section.error("chunk_size", "no thin pool has blocks of \(blockSize) sectors")
-        }
-        self.blockSize = Sectors(blockSize)
-        var features: ThinPoolTarget.Features = []
-        if try section.number("zero_new_blocks", default: 0) == 0 { features.insert(.skipBlockZeroing) }
-        switch try section.stringIfPresent("discards") {
-        case nil, "passdown"?: break
-        case "nopassdown"?: features.insert(.noDiscardPassdown)
-        case "ignore"?: features.insert(.ignoreDiscard)
-        case let other?: throw section.error("discards", "it is “\(other)”")
-        }
-        if try section.number("error_when_full", default: 0) != 0 { features.insert(.errorIfNoSpace) }
-        self.features = features
     }
 }

@@ -4,7 +4,7 @@ public struct LogicalVolumeError: Error, Hashable, Sendable {
     public struct Code: Hashable, Sendable {
         private enum Value: Hashable {
             case damagedLabel, damagedMetadata, notFound, ambiguous, missingDevice, refusedChange, noSpace, notEmpty
-            case inUse, unsupported, foreignDevice, invalidArgument, failed
+            case refusedGroup, excludedDevice, inUse, unsupported, foreignDevice, invalidArgument, failed
         }
         private let value: Value
 
@@ -20,6 +20,10 @@ public struct LogicalVolumeError: Error, Hashable, Sendable {
         public static let missingDevice = Code(value: .missingDevice)
         /// The volume group can be read, but something in it makes a change unsafe.
         public static let refusedChange = Code(value: .refusedChange)
+        /// The volume group can be read, but another machine may use it, and it is neither activated nor changed.
+        public static let refusedGroup = Code(value: .refusedGroup)
+        /// lvm2's configuration says that a device is not for lvm2.
+        public static let excludedDevice = Code(value: .excludedDevice)
         /// There are not enough free extents, or there is no room for the text.
         public static let noSpace = Code(value: .noSpace)
         /// A device holds something that would be destroyed.

@@ -82,6 +82,12 @@ struct MetadataArea: Sendable {
 
     /// The next place in the ring: behind the text in force, at a multiple of 512 bytes.
     private func place(for length: UInt64) throws(LogicalVolumeError) -> UInt64 {
+        guard length <= header.longestNewText else {
+            throw LogicalVolumeError(
+                .noSpace,
+                "the volume group's text would have \(length) bytes, and its area of \(header.length) bytes takes texts of "
+                    + "\(header.longestNewText) at most")
+        }
         let beginning = UInt64(MetadataAreaHeader.length)
         let capacity = header.length - beginning
         var offset = beginning

@@ -27,6 +27,17 @@ struct MetadataAreaHeader: Hashable, Sendable {
 
     /// The length of the header in bytes; texts begin behind it.
     static let length = 512
+    /// The longest text that is read, in bytes: 16 times what fits into an area of the usual mebibyte.
+    ///
+    /// lvm2 itself has no limit but the area, so a damaged or crafted area could ask for any amount of memory.
+    static let longestText: UInt64 = 8 << 20
+
+    /// The longest text that may be written, in bytes: as lvm2's limit, two of them fit into the area with room to round
+    /// up their places, so that no later text is too long only because of where the present one is.
+    var longestNewText: UInt64 {
+        let half = (length - UInt64(Self.length)) / 2
+        return min(Self.longestText, half - min(half, 512))
+    }
     private static let magic = [UInt8](" LVM2 x[5A%r0N*>".utf8)
     private static let version: UInt32 = 1
     private static let slotsOffset = 40
@@ -65,6 +76,13 @@ struct MetadataAreaHeader: Hashable, Sendable {
             guard slot.offset >= UInt64(Self.length), slot.offset < length,
                 slot.length <= length - UInt64(Self.length)
             else { throw damaged("its header names a text outside of it") }
+            guard slot.length <= Self.longestText else {
+                throw LogicalVolumeError(
+                    .unsupported,
+                    "the text in the metadata area at byte \(area.offset) has \(slot.length) bytes, and at most "
+                        + "\(Self.longestText) are read: the group is too large for this program, or the area is damaged"
+                )
+            }
         }
     }
 

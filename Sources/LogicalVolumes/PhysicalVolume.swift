@@ -18,6 +18,8 @@ public struct PhysicalVolume: Hashable, Sendable {
     public let isAllocatable: Bool
     /// Whether lvm2 has noted that the device was missing when the text was written.
     public let isMissing: Bool
+    /// The words that lvm2 must know to use it.
+    let status: Set<String>
 
     init(_ name: String, _ section: ConfigurationSection, extentSize: Sectors) throws(LogicalVolumeError) {
         self.name = name
@@ -35,7 +37,9 @@ public struct PhysicalVolume: Hashable, Sendable {
         guard deviceSize.count == 0 || end <= deviceSize.count else {
             throw section.error("pe_count", "the extents reach past the end of the device")
         }
-        isAllocatable = try section.words("status").contains("ALLOCATABLE")
-        isMissing = try section.words("flags").contains("MISSING")
+        status = try section.words("status")
+        isAllocatable = status.contains("ALLOCATABLE")
+        // Old versions of lvm2 wrote it into the status.
+        isMissing = try status.union(section.words("flags")).contains("MISSING")
     }
 }

@@ -33,10 +33,29 @@ public struct PhysicalVolumeDevice: Sendable {
     }
 
     /// How the text of a group describes it.
+    ///
+    /// - Throws: ``LogicalVolumeError/Code/damagedLabel`` when the label names no place for extents.
     func description() throws -> NewPhysicalVolume {
-        NewPhysicalVolume(
-            id: label.id, path: path, deviceSize: Sectors(wholeSectorsIn: try storage.size()),
-            extentStart: Sectors(wholeSectorsIn: label.dataAreas.first?.offset ?? 0))
+        guard let data = label.dataAreas.first else {
+            throw LogicalVolumeError(.damagedLabel, "the label of \(path) names no place for extents")
+        }
+        let size = try storage.size()
+        let end = label.endOfExtents(from: data.offset, deviceSize: size)
+        return NewPhysicalVolume(
+            id: label.id, path: path, deviceSize: Sectors(wholeSectorsIn: size),
+            extentStart: Sectors(wholeSectorsIn: data.offset), extentEnd: Sectors(wholeSectorsIn: end),
+            bootLoaderArea: label.bootLoaderAreas.first)
+    }
+
+    /// Why the extents that a group's text gives the device cannot all be there.
+    func conflict(with physical: PhysicalVolume, extentSize: Sectors) throws -> String? {
+        let start = physical.extentStart.bytes
+        let end = start + physical.extentCount * extentSize.bytes
+        let limit = label.endOfExtents(from: start, deviceSize: .max)
+        guard end > limit else { return nil }
+        return
+            "\(path): the last extents, which end at byte \(end), reach into the area at byte \(limit). A change would "
+            + "overwrite what is there"
     }
 
     /// Whether no text about a group is on it.

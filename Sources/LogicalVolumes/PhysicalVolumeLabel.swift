@@ -21,9 +21,11 @@ public struct PhysicalVolumeLabel: Hashable, Sendable {
     /// The size of the device in bytes when it became a physical volume.
     public let deviceSize: UInt64
     /// Where the extents are.
-    public let dataAreas: [Area]
+    public internal(set) var dataAreas: [Area]
     /// Where the texts about the volume group are.
-    public let metadataAreas: [Area]
+    public internal(set) var metadataAreas: [Area]
+    /// What boot loaders may use.
+    public internal(set) var bootLoaderAreas: [Area]
     /// Whether a volume group has it; `nil` before version 1 of the header's extension, which has no such mark.
     public var isUsed: Bool?
     /// The sector that the label is in, of the first four.
@@ -36,8 +38,8 @@ public struct PhysicalVolumeLabel: Hashable, Sendable {
     private static let magic = Array("LABELONE".utf8)
     private static let type = Array("LVM2 001".utf8)
     private static let headerOffset = 32
-    /// More areas than any version of lvm2 makes.
-    private static let mostAreas = 8
+    /// More areas of one kind than any version of lvm2 makes.
+    private static let mostAreas = 2
 
     /// Makes the label of a new physical volume as lvm2 does: one metadata area before the first mebibyte, and the
     /// extents behind it.
@@ -46,6 +48,7 @@ public struct PhysicalVolumeLabel: Hashable, Sendable {
         self.deviceSize = deviceSize
         dataAreas = [Area(offset: 1 << 20, length: 0)]
         metadataAreas = [Area(offset: 4096, length: (1 << 20) - 4096)]
+        bootLoaderAreas = []
         isUsed = false
         sector = 1
     }
@@ -107,26 +110,68 @@ public struct PhysicalVolumeLabel: Hashable, Sendable {
         guard let data = Self.areas(bytes, &position), let metadata = Self.areas(bytes, &position) else {
             throw damaged("its list of areas does not end")
         }
-        for area in metadata {
-            let (end, overflow) = area.offset.addingReportingOverflow(area.length)
-            guard !overflow, end <= actualSize, area.length > UInt64(MetadataAreaHeader.length) else {
-                throw damaged(
-                    "the metadata area at byte \(area.offset) with \(area.length) bytes does not fit on the device, "
-                        + "which has \(actualSize) bytes")
+        var boot: [Area] = []
+        if let version = LittleEndian.read(UInt32.self, bytes, at: position), version > 0,
+            let flags = LittleEndian.read(UInt32.self, bytes, at: position + 4)
+        {
+            isUsed = flags & 1 != 0
+            position += 8
+            if version > 1 {
+                guard let areas = Self.areas(bytes, &position) else { throw damaged("its list of areas does not end") }
+                boot = areas
             }
+        } else {
+            isUsed = nil
+        }
+        if let what = Self.contradiction(data: data, metadata: metadata, boot: boot, size: actualSize) {
+            throw damaged(what)
         }
         self.id = id
         self.sector = sector
         deviceSize = size
         dataAreas = data
         metadataAreas = metadata
-        if let version = LittleEndian.read(UInt32.self, bytes, at: position), version > 0,
-            let flags = LittleEndian.read(UInt32.self, bytes, at: position + 4)
-        {
-            isUsed = flags & 1 != 0
-        } else {
-            isUsed = nil
+        bootLoaderAreas = boot
+    }
+
+    /// Why areas cannot be where they are said to be.
+    private static func contradiction(data: [Area], metadata: [Area], boot: [Area], size: UInt64) -> String? {
+        for area in metadata + boot {
+            let (end, overflow) = area.offset.addingReportingOverflow(area.length)
+            guard !overflow, end <= size, area.length > 0 else {
+                return
+                    "the area at byte \(area.offset) with \(area.length) bytes does not fit on the device, which has "
+                    + "\(size) bytes"
+            }
         }
+        for area in metadata where area.length <= UInt64(MetadataAreaHeader.length) {
+            return "the metadata area at byte \(area.offset) has \(area.length) bytes, too few for its header"
+        }
+        // A second metadata area lies behind the extents, within the data area as the label has it, which goes on to the
+        // end of the device; nothing may begin within another area.
+        let places = (metadata + boot).sorted { $0.offset < $1.offset }
+        for (first, second) in zip(places, places.dropFirst()) where first.offset + first.length > second.offset {
+            return "the areas at bytes \(first.offset) and \(second.offset) overlap"
+        }
+        for area in places {
+            for start in data.map(\.offset) where (area.offset + 1..<area.offset + area.length).contains(start) {
+                return "the extents begin at byte \(start), within the area at byte \(area.offset)"
+            }
+        }
+        for area in data where area.offset % UInt64(sectorSize) != 0 {
+            return "the extents begin at byte \(area.offset), which is within a sector"
+        }
+        return nil
+    }
+
+    /// The byte at which extents that begin at `start` must have ended: the next area behind it, or the end of the device.
+    func endOfExtents(from start: UInt64, deviceSize: UInt64) -> UInt64 {
+        var end = deviceSize
+        for area in metadataAreas + bootLoaderAreas where area.offset >= start { end = min(end, area.offset) }
+        for area in dataAreas where area.offset == start && area.length > 0 {
+            end = min(end, start + min(area.length, end - min(end, start)))
+        }
+        return end
     }
 
     private static func areas(_ bytes: [UInt8], _ position: inout Int) -> [Area]? {
@@ -162,6 +207,12 @@ public struct PhysicalVolumeLabel: Hashable, Sendable {
         }
         LittleEndian.write(UInt32(2), &bytes, at: position)
         LittleEndian.write(UInt32(isUsed == true ? 1 : 0), &bytes, at: position + 4)
+        position += 8
+        for area in bootLoaderAreas {
+            LittleEndian.write(area.offset, &bytes, at: position)
+            LittleEndian.write(area.length, &bytes, at: position + 8)
+            position += 16
+        }
         LittleEndian.write(MetadataChecksum.of(bytes[20...]), &bytes, at: 16)
         return bytes
     }

@@ -9,6 +9,8 @@ public struct ThinPoolLayout: Hashable, Sendable {
     public var metadataPercent: Int
     /// When and by how much the pool is to be extended.
     public var autoextend: AutoextendSettings
+    /// Whether the kernel fills a new block of the pool with zeros first; Docker's does not.
+    public var zeroesNewBlocks = false
 
     /// Makes a layout.
     public init(dataPercent: Int = 95, metadataPercent: Int = 1, autoextend: AutoextendSettings) {
@@ -54,7 +56,7 @@ public struct ThinPoolLayout: Hashable, Sendable {
                 ConfigurationNode("pool", quoting: "\(name.name)_tdata"), ConfigurationNode("transaction_id", 0),
                 ConfigurationNode("chunk_size", Self.blockSize.count),
                 ConfigurationNode("discards", quoting: "passdown"),
-            ])
+            ] + (zeroesNewBlocks ? [ConfigurationNode("zero_new_blocks", 1)] : []))
         var volumes = [
             NewLogicalVolume(name: name.name, isVisible: true, profile: profile, segments: [pool]),
             NewLogicalVolume(name: "\(name.name)_tdata", segments: linear(data)),

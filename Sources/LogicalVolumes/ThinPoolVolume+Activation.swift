@@ -11,11 +11,12 @@ extension ThinPoolVolume {
     ///
     /// - Parameter control: The device mapper.
     /// - Returns: The state of the pool's device.
-    /// - Throws: ``LogicalVolumeError``; `DeviceMapperError` with the kernel's reason.
+    /// - Throws: ``LogicalVolumeError``, among them ``LogicalVolumeError/Code/refusedGroup`` when another machine may use the
+    ///   group; `DeviceMapperError` with the kernel's reason.
     @discardableResult
     public func activate(_ control: Control) throws -> DeviceInformation {
         let lock = try LVMLock.ofGroup(group)
-        return try withExtendedLifetime(lock) { try locate().activate(control) }
+        return try withExtendedLifetime(lock) { try locateForUse().activate(control) }
     }
 
     /// Removes the pool's devices; everything stays on the disks.
@@ -64,6 +65,10 @@ extension LocatedThinPool {
                 .unsupported,
                 "the pool has thin volumes of lvm2's (\(thinVolume.name)); activate it with “lvchange -ay \(metadata.group.name)”"
             )
+        }
+        if present == nil {
+            try ActivationList(try LVMConfiguration())?.require(pool, of: metadata.group)
+            try metadata.group.requireActivatable(pool, parts: parts.map(\.volume))
         }
         var made: [DeviceUUID] = []
         do {
@@ -142,6 +147,9 @@ extension LocatedThinPool {
     }
 
     /// Gives an active pool the length that its group says, and has it look at its metadata device again.
+    ///
+    /// How it treats blocks, discards and a lack of space stays as it is: the table may have been loaded with other
+    /// features than the group says, and to change them is not what growing is for.
     private func growPool(to table: MappingTable, isForced: Bool, _ control: Control) throws {
         let reference = DeviceReference.uuid(try DeviceUUID(poolUUID))
         if try control.information(on: reference).isSuspended { try control.resumeDevice(reference) }
@@ -153,7 +161,8 @@ extension LocatedThinPool {
                 "the active pool \(poolDeviceName) is longer than the volume group \(metadata.group.name) says")
         }
         // The pool may be out of space, and then only this suspend returns.
-        try control.replaceTable(of: reference, with: table, options: [.noFlush, .skipFreeze])
+        try control.replaceTable(
+            of: reference, with: table.withPoolFeatures(of: present), options: [.noFlush, .skipFreeze])
     }
 
     /// Removes the devices; the group's lock is held.
@@ -188,6 +197,15 @@ private struct LinearRun: Hashable {
 }
 
 extension MappingTable {
+    /// The table of a pool with the features of another.
+    fileprivate func withPoolFeatures(of other: MappingTable) -> MappingTable {
+        guard case .thinPool(let present)? = other.entries.first?.target, entries.count == 1,
+            case .thinPool(var target) = entries[0].target
+        else { return self }
+        target.features = present.features
+        return MappingTable(.thinPool(target), length: length)
+    }
+
     /// The segments of the table, those that follow each other on the same device put together.
     fileprivate var linearRuns: [LinearRun] {
         var runs: [LinearRun] = []

@@ -25,13 +25,17 @@ extension ThinPoolVolume {
         let deviceLock = try LVMLock.ofAllDevices()
         let groupLock = try LVMLock.ofGroup(group)
         try withExtendedLifetime((deviceLock, groupLock)) {
+            let configuration = try LVMConfiguration()
             if var present = try completed(on: path, layout) {
+                try present.requireOurs()
                 try layout.autoextend.write(profile: profile)
                 try present.reopenForWriting()
                 return try present.completeCopies()
             }
+            try PreparedDevice.requireNotExcluded(path, configuration)
             let device = try PreparedDevice.make(path, overwrites: overwrites)
-            var group = try VolumeGroup(new: group, extentSize: ThinPoolLayout.extentSize)
+            var group = try VolumeGroup(
+                new: group, extentSize: ThinPoolLayout.extentSize, systemID: LVMSystem(configuration).id)
             group = try group.adding(try device.description())
             group = try layout.adding(self, profile: profile, to: group)
             try clearMetadata(of: group, on: device)

@@ -58,13 +58,14 @@ extension ThinPoolVolume {
         let deviceLock = growth.devices.isEmpty ? nil : try LVMLock.ofAllDevices()
         let groupLock = try LVMLock.ofGroup(group)
         return try withExtendedLifetime((deviceLock, groupLock)) {
-            var located = try locate()
+            var located = try locateForUse()
             try located.metadata.reopenForWriting()
             try located.metadata.group.requireChangeable()
             let before = located
-            let added = try Self.newDevices(growth.devices, of: located.metadata).map {
-                try PreparedDevice.make($0, overwrites: growth.overwritesDevices)
-            }
+            let paths = try Self.newDevices(growth.devices, of: located.metadata)
+            let configuration = try LVMConfiguration()
+            for path in paths { try PreparedDevice.requireNotExcluded(path, configuration) }
+            let added = try paths.map { try PreparedDevice.make($0, overwrites: growth.overwritesDevices) }
             var changed = located.metadata.group
             for device in added { changed = try changed.adding(try device.description()) }
             changed = try Self.grown(changed, located, by: growth)
@@ -153,6 +154,21 @@ enum PreparedDevice {
             try DeviceContent.wipe(device)
         }
         return try PhysicalVolumeDevice.make(on: device, path: path, number: device.number)
+    }
+
+    /// Refuses a device that lvm2's configuration leaves out: the group would not be found again on it.
+    ///
+    /// - Throws: ``LogicalVolumeError/Code/excludedDevice``.
+    static func requireNotExcluded(_ path: String, _ configuration: LVMConfiguration) throws {
+        let device = try BlockDevice(FilePath(path))
+        // A label that cannot be read is none that lvm2 would know the device by.
+        let label = (try? PhysicalVolumeLabel.read(device)) ?? nil
+        guard let scanned = try PhysicalVolumeScan.scanned(device.number),
+            let reason = try DeviceRules(configuration).exclusion(ofNew: scanned, label: label)
+        else { return }
+        throw LogicalVolumeError(
+            .excludedDevice,
+            "\(path) is not taken, because lvm2's configuration in \(configuration.directory) leaves it out: \(reason)")
     }
 
     /// The physical volume on a device that no group has: an earlier attempt was interrupted, or pvcreate made it.

@@ -6,6 +6,8 @@ public struct ThinPoolVolume: Hashable, Sendable, CustomStringConvertible {
     public let group: String
     /// The name of the logical volume.
     public let name: String
+    /// The uuid of the volume group where it is known: another group of the same name is then not meant.
+    public var groupID: LVMIdentifier?
 
     /// Names a pool.
     public init(group: String, name: String) {
@@ -41,12 +43,27 @@ public struct ThinPoolVolume: Hashable, Sendable, CustomStringConvertible {
     /// Finds the pool on the devices of the machine.
     ///
     /// - Throws: ``LogicalVolumeError/Code/notFound``, ``LogicalVolumeError/Code/unsupported`` when it is no thin pool.
-    func locate() throws -> LocatedThinPool { try LocatedThinPool(self, in: try VolumeGroupMetadata.find(group)) }
+    func locate() throws -> LocatedThinPool {
+        try LocatedThinPool(self, in: try VolumeGroupMetadata.find(group, id: groupID))
+    }
+
+    /// Finds the pool for something that activates or changes it.
+    ///
+    /// - Throws: ``LogicalVolumeError/Code/refusedGroup`` when another machine may use its group, and what ``locate()``
+    ///   throws.
+    func locateForUse() throws -> LocatedThinPool {
+        let metadata = try VolumeGroupMetadata.find(group, id: groupID)
+        try metadata.requireOurs()
+        return try LocatedThinPool(self, in: metadata)
+    }
 
     /// What the volume group says of the pool now.
-    public func read() throws -> (group: VolumeGroup, settings: AutoextendSettings) {
+    ///
+    /// - Returns: The group, when the pool is to be extended, and why this machine neither activates nor changes the group, if
+    ///   there is a reason.
+    public func read() throws -> (group: VolumeGroup, settings: AutoextendSettings, refusal: String?) {
         let located = try locate()
-        return (located.metadata.group, .of(profile: located.pool.profile))
+        return (located.metadata.group, .of(profile: located.pool.profile), located.metadata.refusal)
     }
 }
 
@@ -62,6 +79,12 @@ struct LocatedThinPool {
         let group = metadata.group
         pool = try group.logicalVolume(name.name)
         guard let segment = pool.thinPool else {
+            if case .other(let type)? = pool.segments.first?.kind, type.hasPrefix("thin-pool+") {
+                throw LogicalVolumeError(
+                    .unsupported,
+                    "the pool \(name) is of the type \(type), which changes its tables, and lvm2 must activate it: “lvchange "
+                        + "-ay \(name)”")
+            }
             throw LogicalVolumeError(.unsupported, "the logical volume \(name) is not a thin pool")
         }
         self.metadata = metadata
@@ -139,11 +162,12 @@ struct LocatedThinPool {
     func poolTable(metadata metadataDevice: DeviceNumber, data: DeviceNumber) -> MappingTable {
         let length = pool.extentCount * metadata.group.extentSize.count
         let blocks = length / segment.blockSize.count
+        let features = pool.failsWhenFull ? segment.features.union(.errorIfNoSpace) : segment.features
         return MappingTable(
             .thinPool(
                 ThinPoolTarget(
                     metadataDevice: .number(metadataDevice), dataDevice: .number(data), blockSize: segment.blockSize,
                     lowWaterMark: AutoextendSettings.of(profile: pool.profile).lowWaterMark(ofBlocks: blocks),
-                    features: segment.features)), length: Sectors(length))
+                    features: features)), length: Sectors(length))
     }
 }

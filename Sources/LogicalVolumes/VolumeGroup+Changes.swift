@@ -6,6 +6,9 @@ struct NewPhysicalVolume {
     let path: String
     let deviceSize: Sectors
     let extentStart: Sectors
+    /// Where the last extent must have ended.
+    let extentEnd: Sectors
+    let bootLoaderArea: PhysicalVolumeLabel.Area?
 }
 
 /// What a new logical volume is in the text.
@@ -18,21 +21,41 @@ struct NewLogicalVolume {
 
 extension VolumeGroup {
     /// Makes a group with nothing in it.
-    init(new name: String, extentSize: Sectors) throws(LogicalVolumeError) {
-        func words(_ words: String...) -> String { "[" + words.map { "\"\($0)\"" }.joined(separator: ", ") + "]" }
+    ///
+    /// - Parameters:
+    ///   - name: Its name.
+    ///   - extentSize: The length of an extent.
+    ///   - systemID: The machine that it belongs to, where lvm2 gives machines names.
+    init(new name: String, extentSize: Sectors, systemID: String? = nil) throws(LogicalVolumeError) {
+        let (status, flags) = Self.statusOfWritable(["RESIZEABLE", "READ"], systemID)
         let node = ConfigurationNode(
             leading: [], name: name, separator: Array(" ".utf8),
             content: .section(
                 [
                     ConfigurationNode("id", quoting: LVMIdentifier().description), ConfigurationNode("seqno", 0),
-                    ConfigurationNode("format", quoting: "lvm2"),
-                    ConfigurationNode("status", text: words("RESIZEABLE", "READ", "WRITE")),
-                    ConfigurationNode("flags", text: words()), ConfigurationNode("extent_size", extentSize.count),
-                    ConfigurationNode("max_lv", 0), ConfigurationNode("max_pv", 0),
-                    ConfigurationNode("metadata_copies", 0), ConfigurationNode("physical_volumes", []),
-                    ConfigurationNode("logical_volumes", []),
+                    ConfigurationNode("format", quoting: "lvm2"), status, flags,
+                ] + (systemID.map { [ConfigurationNode("system_id", quoting: $0)] } ?? []) + [
+                    ConfigurationNode("extent_size", extentSize.count), ConfigurationNode("max_lv", 0),
+                    ConfigurationNode("max_pv", 0), ConfigurationNode("metadata_copies", 0),
+                    ConfigurationNode("physical_volumes", []), ConfigurationNode("logical_volumes", []),
                 ], end: Array("\n\n".utf8)))
         try self.init(node, remainder: [])
+    }
+
+    /// The status and flags of something that may be written to.
+    ///
+    /// In a group with a system id it is a flag that says so, because a version of lvm2 that does not know system ids must
+    /// not write to it.
+    private static func statusOfWritable(
+        _ words: [String], _ systemID: String?
+    ) -> (status: ConfigurationNode, flags: ConfigurationNode) {
+        func list(_ words: [String]) -> String { "[" + words.map { "\"\($0)\"" }.joined(separator: ", ") + "]" }
+        var words = words
+        if systemID == nil { words.insert("WRITE", at: (words.firstIndex(of: "READ") ?? -1) + 1) }
+        return (
+            ConfigurationNode("status", text: list(words)),
+            ConfigurationNode("flags", text: list(systemID == nil ? [] : ["WRITE_LOCKED"]))
+        )
     }
 
     /// The text to write after a change, with the next sequence number.
@@ -77,30 +100,28 @@ extension VolumeGroup {
             throw LogicalVolumeError(
                 .refusedChange, "the volume group \(name) may have \(limit) physical volumes at most")
         }
-        let space = new.deviceSize.count - min(new.deviceSize.count, new.extentStart.count)
+        let space = new.extentEnd.count - min(new.extentEnd.count, new.extentStart.count)
         guard space >= extentSize.count else {
             throw LogicalVolumeError(
                 .invalidArgument,
-                "\(new.path) has \(new.deviceSize.bytes >> 20) MiB, too few for a single extent of \(extentSize.bytes >> 20) MiB"
+                "\(new.path) has \(space * Sectors.bytesPerSector >> 20) MiB for extents, too few for a single one of "
+                    + "\(extentSize.bytes >> 20) MiB"
             )
         }
         let name = (0...).lazy.map { "pv\($0)" }.first { name in !physicalVolumes.contains { $0.name == name } } ?? ""
+        var parts = [
+            ConfigurationNode("id", quoting: new.id.description), ConfigurationNode("device", quoting: new.path),
+            ConfigurationNode("status", text: "[\"ALLOCATABLE\"]"), ConfigurationNode("flags", text: "[]"),
+            ConfigurationNode("dev_size", new.deviceSize.count), ConfigurationNode("pe_start", new.extentStart.count),
+            ConfigurationNode("pe_count", space / extentSize.count),
+        ]
+        if let area = new.bootLoaderArea {
+            parts.append(ConfigurationNode("ba_start", area.offset / Sectors.bytesPerSector))
+            parts.append(ConfigurationNode("ba_size", area.length / Sectors.bytesPerSector))
+        }
         return try changed { node in
             _ = node.withChild("physical_volumes") { section in
-                section.withChildren {
-                    $0.append(
-                        ConfigurationNode(
-                            name,
-                            [
-                                ConfigurationNode("id", quoting: new.id.description),
-                                ConfigurationNode("device", quoting: new.path),
-                                ConfigurationNode("status", text: "[\"ALLOCATABLE\"]"),
-                                ConfigurationNode("flags", text: "[]"),
-                                ConfigurationNode("dev_size", new.deviceSize.count),
-                                ConfigurationNode("pe_start", new.extentStart.count),
-                                ConfigurationNode("pe_count", space / extentSize.count),
-                            ]))
-                }
+                section.withChildren { $0.append(ConfigurationNode(name, parts)) }
             }
         }
     }
@@ -112,10 +133,10 @@ extension VolumeGroup {
             throw LogicalVolumeError(
                 .refusedChange, "the volume group \(name) has a logical volume \(new.name) already")
         }
+        let (status, flags) = Self.statusOfWritable(new.isVisible ? ["READ", "VISIBLE"] : ["READ"], systemID)
         var parts = [
-            ConfigurationNode("id", quoting: LVMIdentifier().description),
-            ConfigurationNode("status", text: new.isVisible ? #"["READ", "WRITE", "VISIBLE"]"# : #"["READ", "WRITE"]"#),
-            ConfigurationNode("flags", text: "[]"), ConfigurationNode("creation_time", time),
+            ConfigurationNode("id", quoting: LVMIdentifier().description), status, flags,
+            ConfigurationNode("creation_time", time),
             ConfigurationNode("creation_host", quoting: host),
         ]
         if let profile = new.profile { parts.append(ConfigurationNode("profile", quoting: profile)) }
@@ -174,6 +195,24 @@ extension VolumeGroup {
             _ = node.withChild("logical_volumes") { section in
                 section.withChild(pool.name) { pool in
                     pool.withChild("segment1") { $0.set("extent_count", extents) }
+                }
+            }
+        }
+    }
+
+    /// The group with a pool whose new blocks the kernel fills with zeros first, or does not.
+    ///
+    /// The kernel's table is another matter: it has the old state until the pool is activated again.
+    func setting(zeroesNewBlocks: Bool, of pool: LogicalVolume) throws(LogicalVolumeError) -> VolumeGroup {
+        try requireChangeable()
+        return try changed { node in
+            _ = node.withChild("logical_volumes") { section in
+                section.withChild(pool.name) { pool in
+                    pool.withChild("segment1") { segment in
+                        segment.withChildren { $0.removeAll { $0.name == "zero_new_blocks" } }
+                        guard zeroesNewBlocks else { return }
+                        segment.withChildren { $0.append(ConfigurationNode("zero_new_blocks", 1)) }
+                    }
                 }
             }
         }

@@ -18,14 +18,16 @@ extension VolumeGroup {
     /// - Throws: ``LogicalVolumeError/Code/damagedMetadata`` when two of them have the same, or one lies outside of its
     ///   physical volume.
     func usedExtents() throws(LogicalVolumeError) -> [ExtentRange] {
+        let physicalVolumes = Dictionary(physicalVolumes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        let names = Set(logicalVolumes.map(\.name))
         var used: [ExtentRange] = []
         for volume in logicalVolumes {
             for segment in volume.segments {
                 guard case .striped(let areas, _) = segment.kind else { continue }
                 let count = segment.extentCount / UInt64(areas.count)
                 for area in areas {
-                    guard let physical = physicalVolumes.first(where: { $0.name == area.name }) else {
-                        guard logicalVolumes.contains(where: { $0.name == area.name }) else {
+                    guard let physical = physicalVolumes[area.name] else {
+                        guard names.contains(area.name) else {
                             throw LogicalVolumeError(
                                 .damagedMetadata,
                                 "the logical volume \(volume.name) is on \(area.name), which is not there")
@@ -55,11 +57,11 @@ extension VolumeGroup {
     /// - Throws: ``LogicalVolumeError/Code/refusedChange`` when the extents of some logical volume are not known.
     public func freeExtents() throws(LogicalVolumeError) -> [ExtentRange] {
         try requireChangeable()
-        let used = try usedExtents()
+        let used = Dictionary(grouping: try usedExtents(), by: \.physicalVolume)
         var free: [ExtentRange] = []
         for physical in physicalVolumes where physical.isAllocatable {
             var next: UInt64 = 0
-            for range in used where range.physicalVolume == physical.name {
+            for range in used[physical.name] ?? [] {
                 if range.start > next {
                     free.append(ExtentRange(physicalVolume: physical.name, start: next, count: range.start - next))
                 }

@@ -16,7 +16,15 @@ public struct VolumeGroup: Hashable, Sendable {
     public let physicalVolumes: [PhysicalVolume]
     /// The logical volumes, in the order of the text.
     public let logicalVolumes: [LogicalVolume]
-    /// Why the group must not be changed, if there is a reason; it can be read all the same.
+    /// The words that a person has attached to it.
+    public let tags: Set<String>
+    /// The machine that the group belongs to, if it belongs to one: lvm2's `system_id`.
+    public let systemID: String?
+    /// Why no machine may use the group without lvm2 now, if there is a reason: it must be neither activated nor changed.
+    ///
+    /// ``systemID`` is another reason on every machine but one. ``VolumeGroupMetadata`` decides both.
+    public let refusal: String?
+    /// Why the group must not be changed, if there is a reason; ``refusal`` is one of them.
     public let obstacle: String?
 
     /// The section about the group.
@@ -72,7 +80,12 @@ public struct VolumeGroup: Hashable, Sendable {
         }
         physicalVolumes = physical
         logicalVolumes = logical
-        obstacle = try Self.obstacle(section, physical, logical, remainder)
+        tags = try section.words("tags")
+        let systemID = try section.stringIfPresent("system_id")
+        self.systemID = systemID?.isEmpty == true ? nil : systemID
+        let refusal = try Self.refusal(section, physical, logical, remainder)
+        self.refusal = refusal
+        obstacle = if let refusal { refusal } else { try Self.obstacle(section, physical, logical) }
         _ = try usedExtents()
     }
 
@@ -90,45 +103,6 @@ public struct VolumeGroup: Hashable, Sendable {
             default: "+_.-".utf8.contains(byte)
             }
         }
-    }
-
-    private static func obstacle(
-        _ section: ConfigurationSection, _ physical: [PhysicalVolume], _ logical: [LogicalVolume],
-        _ remainder: [ConfigurationNode]
-    ) throws(LogicalVolumeError) -> String? {
-        let status = try section.words("status")
-        let version = remainder.first { $0.name == "version" }?.value
-        if let version, version != .number(1) { return "its text is of another version than 1" }
-        if let format = try section.stringIfPresent("format"), format != "lvm2" {
-            return "it is of the format \(format)"
-        }
-        if !status.isSuperset(of: ["RESIZEABLE", "READ", "WRITE"]) {
-            return "it is not resizeable and writable (its status is \(status.sorted().joined(separator: ", ")))"
-        }
-        if let word = status.union(try section.words("flags")).first(where: { ["EXPORTED", "PARTIAL"].contains($0) }) {
-            return "its status is \(word)"
-        }
-        if status.contains("CLUSTERED") { return "it is shared by a cluster" }
-        if let type = try section.stringIfPresent("lock_type"), type != "none" {
-            return "its locks are those of lvmlockd (\(type)), which must make every change"
-        }
-        if let system = try section.stringIfPresent("system_id"), !system.isEmpty {
-            return "it belongs to the system “\(system)”, which lvm2 alone can compare with this one"
-        }
-        if let missing = physical.first(where: \.isMissing) {
-            return "its physical volume \(missing.id) is marked as missing"
-        }
-        for volume in logical {
-            if let word = volume.status.first(where: { ["LOCKED", "PVMOVE", "CONVERTING"].contains($0) }) {
-                return "its logical volume \(volume.name) is \(word): lvm2 is in the middle of a change"
-            }
-            for segment in volume.segments {
-                if case .other(let type) = segment.kind {
-                    return "its logical volume \(volume.name) is of the type \(type), whose extents lvm2 alone knows"
-                }
-            }
-        }
-        return nil
     }
 
     /// Finds a logical volume.

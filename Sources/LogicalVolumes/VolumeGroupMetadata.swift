@@ -9,67 +9,43 @@ public struct VolumeGroupMetadata: Sendable {
     /// What is wrong with some copy of the text; the group can be read all the same.
     public let damage: [String]
 
+    /// Why this machine must neither activate nor change the group, if there is a reason; it can be read all the same.
+    ///
+    /// Another machine may use the group, or it is not certain which of several texts about it is true.
+    public let refusal: String?
+
     private var text: [UInt8]
     private var areas: [MetadataArea]
 
-    /// Reads the groups that some devices belong to.
-    ///
-    /// - Returns: The groups, and what is wrong with texts that no group could be read from.
-    public static func read(
-        from devices: [PhysicalVolumeDevice]
-    ) -> (groups: [VolumeGroupMetadata], damage: [String]) {
-        var copies: [Copy] = []
-        var damage: [(device: PhysicalVolumeDevice, what: String)] = []
-        for device in devices {
-            for place in device.label.metadataAreas {
-                do {
-                    let area = try MetadataArea(place, on: device.storage)
-                    guard let text = try area.committedText() else { continue }
-                    copies.append(Copy(area: area, text: text, group: try VolumeGroup(parsing: text)))
-                } catch {
-                    damage.append((device, "\(device.path): \(error)"))
-                }
-            }
-        }
-        var groups: [VolumeGroupMetadata] = []
-        var explained: Set<LVMIdentifier> = []
-        for id in copies.map(\.group.id).reduce(into: [LVMIdentifier](), { if !$0.contains($1) { $0.append($1) } }) {
-            // A text on an area that is set aside is an old one.
-            let texts = copies.filter { $0.group.id == id && !$0.area.header.isIgnored }
-            guard let newest = texts.max(by: { $0.group.sequenceNumber < $1.group.sequenceNumber }) else { continue }
-            let members = Set(newest.group.physicalVolumes.map(\.id))
-            explained.formUnion(members)
-            var problems = damage.filter { members.contains($0.device.label.id) }.map(\.what)
-            if texts.contains(where: {
-                $0.group.sequenceNumber == newest.group.sequenceNumber && $0.text != newest.text
-            }) {
-                problems.append(
-                    "there are different texts with the number \(newest.group.sequenceNumber) about the volume group "
-                        + newest.group.name)
-            }
-            groups.append(
-                VolumeGroupMetadata(newest, devices: devices.filter { members.contains($0.label.id) }, problems))
-        }
-        return (groups, damage.filter { !explained.contains($0.device.label.id) }.map(\.what))
-    }
-
-    private struct Copy {
-        let area: MetadataArea
-        let text: [UInt8]
-        let group: VolumeGroup
-    }
-
-    private init(_ newest: Copy, devices: [PhysicalVolumeDevice], _ damage: [String]) {
-        group = newest.group
-        text = newest.text
+    /// Takes the group that the newest of its texts describes.
+    init(
+        _ group: VolumeGroup, text: [UInt8], on devices: [PhysicalVolumeDevice], damage: [String], refusal: String?
+    ) {
+        self.group = group
+        self.text = text
         self.damage = damage
+        self.refusal = refusal
         self.devices = [:]
         areas = []
         for device in devices {
             self.devices[device.label.id] = device
+            // An area that cannot be read is among the damage already.
             areas += device.label.metadataAreas.compactMap { try? MetadataArea($0, on: device.storage) }
         }
         areas.removeAll { $0.header.isIgnored }
+    }
+
+    /// Refuses to use a group that another machine may use.
+    ///
+    /// Every activation and every change comes through here.
+    ///
+    /// - Throws: ``LogicalVolumeError/Code/refusedGroup``.
+    func requireOurs() throws(LogicalVolumeError) {
+        guard let refusal else { return }
+        let places = devices.values.map(\.path).sorted().joined(separator: ", ")
+        throw LogicalVolumeError(
+            .refusedGroup,
+            "the volume group \(group.name) on \(places) is neither activated nor changed here: \(refusal)")
     }
 
     /// Begins a new group on one physical volume that no group has; nothing is written yet.
@@ -77,6 +53,7 @@ public struct VolumeGroupMetadata: Sendable {
         self.group = group
         text = []
         damage = []
+        refusal = group.refusal
         devices = [device.label.id: device]
         areas = try device.label.metadataAreas.map { try MetadataArea($0, on: device.storage) }
     }
@@ -119,6 +96,7 @@ public struct VolumeGroupMetadata: Sendable {
     mutating func commit(
         _ changed: VolumeGroup, adding added: [PhysicalVolumeDevice] = [], description: String
     ) throws {
+        try requireOurs()
         try changed.requireChangeable()
         try completeCopies()
         var next = areas
@@ -147,6 +125,7 @@ public struct VolumeGroupMetadata: Sendable {
     /// - Throws: ``LogicalVolumeError/Code/refusedChange``, ``LogicalVolumeError/Code/missingDevice``, or what writing
     ///   throws.
     mutating func completeCopies() throws {
+        try requireOurs()
         try group.requireChangeable()
         guard damage.isEmpty else {
             throw LogicalVolumeError(

@@ -1,5 +1,6 @@
+@testable import LogicalVolumes
+
 import BlockDevices
-import LogicalVolumes
 import Synchronization
 import SystemPackage
 import TestSupport
@@ -100,15 +101,26 @@ enum Fixture {
     }
 }
 
+extension DiskImage {
+    /// Puts a text in force in every metadata area, without a look at what is in force.
+    func put(_ text: [UInt8]) throws {
+        for place in try PhysicalVolumeLabel.read(self)?.metadataAreas ?? [] {
+            var area = try MetadataArea(place, on: self)
+            try area.precommit(text)
+            try area.commit()
+        }
+    }
+}
+
 extension VolumeGroupMetadata {
     /// Reads the one group on some disks.
-    static func only(on disks: [DiskImage]) throws -> VolumeGroupMetadata {
+    static func only(on disks: [DiskImage], system: LVMSystem = LVMSystem(id: nil)) throws -> VolumeGroupMetadata {
         let devices = try disks.enumerated().compactMap { index, disk in
             try PhysicalVolumeLabel.read(disk).map {
                 PhysicalVolumeDevice(disk, path: "disk\(index)", number: nil, label: $0)
             }
         }
-        let (groups, damage) = read(from: devices)
+        let (groups, damage) = read(from: devices, on: system)
         guard let group = groups.first, groups.count == 1 else {
             throw LogicalVolumeError(.damagedMetadata, damage.joined(separator: "; "))
         }

@@ -6,16 +6,21 @@ internal import LogicalVolumes
 struct PoolVolumeGroup {
     private let group: VolumeGroup
     private let settings: AutoextendSettings
+    private let refusal: String?
 
     /// Reads it; `nil` when the pool is none of LVM's, or its volume group cannot be read.
     init?(_ report: PoolReport) {
         guard report.isForeign, let volume = ThinPoolVolume(report.name), let read = try? volume.read() else {
             return nil
         }
-        (group, settings) = read
+        (group, settings, refusal) = read
     }
 
-    private var free: UInt64? { try? group.freeExtentCount() }
+    /// How many extents are free; `nil` where the group is not to be changed.
+    private var free: UInt64? { refusal == nil ? try? group.freeExtentCount() : nil }
+
+    /// Why the group is not changed, if there is a reason.
+    private var obstacle: String? { refusal ?? group.obstacle }
 
     private var devices: [String] { group.physicalVolumes.map { $0.deviceHint ?? $0.id.description } }
 
@@ -23,9 +28,10 @@ struct PoolVolumeGroup {
         let free = free.map {
             "\($0) of \(group.extentCount) extents free (\(ByteSize.decimal($0 * group.extentSize.bytes)))"
         }
+        let unchanged = obstacle.map { "not changed: \($0)" } ?? ""
         let growth = settings.threshold < 100 ? "by \(settings.percent)% from \(settings.threshold)% on" : "never"
         return [
-            ["Volume group:", "\(group.name) on \(devices.joined(separator: ", ")): \(free ?? group.obstacle ?? "")"],
+            ["Volume group:", "\(group.name) on \(devices.joined(separator: ", ")): \(free ?? unchanged)"],
             ["Extended:", "\(growth), while “pool monitor” or dmeventd runs"],
         ]
     }
@@ -34,7 +40,8 @@ struct PoolVolumeGroup {
         .object([
             "name": .text(group.name), "devices": .list(devices.map { .text($0) }),
             "extent_size": .number(group.extentSize.bytes), "extents": .number(group.extentCount),
-            "free_extents": free.map { .number($0) }, "autoextend_threshold": .number(UInt64(settings.threshold)),
+            "free_extents": free.map { .number($0) }, "obstacle": obstacle.map { .text($0) },
+            "autoextend_threshold": .number(UInt64(settings.threshold)),
             "autoextend_percent": .number(UInt64(settings.percent)),
         ])
     }
