@@ -1,4 +1,4 @@
-internal import BlockDevices
+public import BlockDevices
 
 /// What a device holds, as far as its first and last bytes tell.
 public enum DeviceContent {
@@ -99,7 +99,9 @@ public enum DeviceContent {
     }
 
     /// Overwrites the first and the last mebibyte, so that nothing is recognised on the device any more.
-    static func wipe(_ device: BlockDevice) throws {
+    ///
+    /// - Throws: `BlockDeviceError`.
+    public static func wipe(_ device: BlockDevice) throws {
         let size = try device.size()
         let length = min(size, 1 << 20)
         let block = UInt64(max(512, try device.logicalBlockSize()))
