@@ -12,16 +12,22 @@ public enum FilesystemType: String, Hashable, Sendable, CaseIterable {
     /// ext4.
     public static func preferred() -> FilesystemType {
         guard Program.find("mkfs.xfs") != nil else { return .ext4 }
-        if !isKnownToKernel("xfs") {
-            // A mount that must fail makes the kernel load the module.
-            _ = unsafe Glibc.mount("none", "/proc/self/fd", "xfs", 0, nil)
-        }
-        return isKnownToKernel("xfs") ? .xfs : .ext4
+        return FilesystemType.xfs.isKnownToKernel ? .xfs : .ext4
     }
 
-    private static func isKnownToKernel(_ name: String) -> Bool {
-        guard let content = try? PseudoFile.read("/proc/filesystems") else { return false }
-        return String(decoding: content, as: UTF8.self).split(whereSeparator: \.isWhitespace).contains { $0 == name }
+    /// Whether the kernel can mount it; its module is loaded if there is one.
+    public var isKnownToKernel: Bool {
+        if isListed { return true }
+        // A mount that must fail makes the kernel load the module.
+        _ = unsafe Glibc.mount("none", "/proc/self/fd", rawValue, 0, nil)
+        return isListed
+    }
+
+    private var isListed: Bool {
+        // Without /proc nothing can be told, and the mount itself will say what is wrong.
+        guard let content = try? PseudoFile.read("/proc/filesystems") else { return true }
+        return String(decoding: content, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+            .contains { $0 == rawValue }
     }
 }
 

@@ -16,6 +16,13 @@ public struct MountTable: Hashable, Sendable {
         public let options: String
         /// The options of the file system, which all of its mounts share.
         public let filesystemOptions: String
+        /// The SELinux label of all of its files, if it was mounted with one.
+        public var label: String? {
+            let key = "context="
+            return MountOptions.words(filesystemOptions).first { $0.hasPrefix(key) }.map { option in
+                String(option.dropFirst(key.count).filter { $0 != "\"" })
+            }
+        }
         /// The name of the file system's type.
         public let type: String
         /// What was mounted, mostly the path of a device.

@@ -10,10 +10,21 @@ enum Program {
         return directories.map { FilePath($0).appending(name) }.first { unsafe access($0.string, X_OK) == 0 }
     }
 
+    /// How often a caller that wants to see to something while a program runs can do so, in milliseconds.
+    private static let interval: CInt = 50
+
     /// Runs a program without input.
     ///
+    /// - Parameters:
+    ///   - program: The program's path.
+    ///   - arguments: Its arguments.
+    ///   - isWanted: Is asked again and again, at least each twentieth of a second, until the program has ended. When it
+    ///     answers no, the program is killed.
     /// - Returns: Its exit status, or 128 and the number of the signal that ended it, and what it printed.
-    static func run(_ program: FilePath, _ arguments: [String]) throws(Errno) -> (status: Int, output: String) {
+    /// - Throws: `ECANCELED` when the program was killed because it was not wanted any more.
+    static func run(
+        _ program: FilePath, _ arguments: [String], isWanted: () -> Bool = { true }
+    ) throws(Errno) -> (status: Int, output: String) {
         do {
             // A program that another thread starts at this moment must not keep the pipe open.
             let (output, input) = try FileDescriptor.pipe(options: .closeOnExec)
@@ -23,11 +34,19 @@ enum Program {
                 defer { try? input.close() }
                 process = try spawn(program, arguments, output: input)
             }
+            var isCanceled = false
             var text: [UInt8] = []
             var buffer = [UInt8](repeating: 0, count: 4096)
-            while case let count = try unsafe buffer.withUnsafeMutableBytes({ try unsafe output.read(into: $0) }),
-                count > 0
-            {
+            while true {
+                var request = pollfd(fd: output.rawValue, events: Int16(POLLIN), revents: 0)
+                let isReadable = unsafe poll(&request, 1, interval) > 0
+                if !isCanceled, !isWanted() {
+                    isCanceled = true
+                    kill(process, SIGKILL)
+                }
+                guard isReadable else { continue }
+                let count = try unsafe buffer.withUnsafeMutableBytes({ try unsafe output.read(into: $0) })
+                guard count > 0 else { break }
                 // What mkfs has to say fits easily; more is read so that it does not wait, and dropped.
                 if text.count < 1 << 16 { text += buffer[..<count] }
             }
@@ -35,6 +54,7 @@ enum Program {
             while unsafe waitpid(process, &status, 0) < 0 {
                 if errno != EINTR { throw Errno(rawValue: errno) }
             }
+            if isCanceled { throw Errno.canceled }
             let signal = status & 0x7f
             return (Int(signal == 0 ? status >> 8 & 0xff : 128 + signal), String(decoding: text, as: UTF8.self))
         } catch {

@@ -189,6 +189,11 @@ struct DeviceIDAllocator {
         try write(String(repeating: " ", count: Self.width), holder)
     }
 
+    /// Takes all reservations back; this is durable with the next synchronisation of the directory.
+    func removeReservations() throws(LayerStoreError) {
+        for name in try directory.names() where Self.firstID(inReservation: name) != nil { try directory.remove(name) }
+    }
+
     private static func firstID(inReservation name: String) -> ThinDeviceID? {
         guard name.hasPrefix(reservationPrefix), let number = UInt32(name.dropFirst(reservationPrefix.count)) else {
             return nil

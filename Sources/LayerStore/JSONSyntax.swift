@@ -21,7 +21,17 @@ struct JSONSyntax {
 
     /// Where a text stops being JSON, in words; `nil` when it is JSON.
     static func complaint(about text: [UInt8]) -> String? {
-        firstError(in: text).map { "it is no JSON at line \($0.line), column \($0.column)" }
+        guard let error = firstError(in: text) else { return nil }
+        if text.starts(with: [0xff, 0xfe]) || text.starts(with: [0xfe, 0xff]) {
+            return "it is UTF-16, and must be saved as UTF-8"
+        }
+        let place = "at line \(error.line), column \(error.column)"
+        let lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        let rest = String(decoding: lines[error.line - 1].dropFirst(error.column - 1).prefix(8), as: UTF8.self)
+        guard let scalar = rest.unicodeScalars.first, InvisibleCharacter.isInvisible(scalar) else {
+            return "it is no JSON \(place)"
+        }
+        return "it has \(InvisibleCharacter.name(scalar)) \(error == (1, 1) ? "at the start" : place); remove it"
     }
 
     private mutating func skipSpace() {

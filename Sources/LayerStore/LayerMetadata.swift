@@ -77,6 +77,14 @@ struct LayerMetadata: Sendable {
         try directory.synchronize()
     }
 
+    /// Makes the base device unknown, durably, in a store that is not complete.
+    func forgetBaseDevice() throws(LayerStoreError) {
+        try directory.remove(LayerID.base.text)
+        try directory.remove(Self.deviceSet)
+        try directory.removeTemporaryFiles()
+        try directory.synchronize()
+    }
+
     // MARK: Removal
 
     /// Makes a layer unknown, durably, and keeps the number of its thin device for as long as the pool still has it.

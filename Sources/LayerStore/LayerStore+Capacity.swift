@@ -156,24 +156,25 @@ extension LayerStore {
 
     /// Does what Docker does when it is started with other sizes: files become larger, and never smaller.
     ///
-    /// And lets a full pool do what the options say.
-    ///
     /// - Returns: Whether the sizes have changed.
-    func adoptCapacity(_ options: StorageOptions, note: (String) -> Void) throws -> Bool {
+    func adoptSizes(_ options: StorageOptions, note: (String) -> Void) throws -> Bool {
         guard configuration.pool.poolDevice == nil else { return false }
         let data = try Self.larger(options.loopDataSize, than: try dataFileSpace(), "dm.loopdatasize", note)
         let metadata = try Self.larger(
             options.loopMetadataSize, than: try metadataFileSpace(), "dm.loopmetadatasize", note)
         if data != nil || metadata != nil { try resizePool(data: data, metadata: metadata) }
-        if let fails = options.failsWhenFull {
-            try withPool(layers: []) { pool, _ in
-                try withPoolTable {
-                    guard try pool.target().target.features.contains(.errorIfNoSpace) != fails else { return }
-                    try pool.setFailsWhenFull(fails)
-                }
+        return data != nil || metadata != nil
+    }
+
+    /// Lets a full pool do what the options say.
+    func adoptFullPolicy(_ options: StorageOptions) throws {
+        guard configuration.pool.poolDevice == nil, let fails = options.failsWhenFull else { return }
+        try withPool(layers: []) { pool, _ in
+            try withPoolTable {
+                guard try pool.target().target.features.contains(.errorIfNoSpace) != fails else { return }
+                try pool.setFailsWhenFull(fails)
             }
         }
-        return data != nil || metadata != nil
     }
 
     private static func larger(

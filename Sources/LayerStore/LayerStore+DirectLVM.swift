@@ -56,7 +56,7 @@ public struct DirectLVMOptions: Hashable, Sendable, Codable {
     }
 
     /// The shares of the device with Docker's defaults.
-    fileprivate var layout: ThinPoolLayout {
+    var layout: ThinPoolLayout {
         func value(_ given: Int, _ standard: Int) -> Int { given == 0 ? standard : given }
         return ThinPoolLayout(
             dataPercent: value(dataPercent, 95), metadataPercent: value(metadataPercent, 1),
@@ -102,6 +102,28 @@ extension LayerStore {
             }
         }.map(\.description)
         return users.isEmpty ? "" : "; it is used by \(users.joined(separator: ", "))"
+    }
+
+    /// The device of a pool that somebody else made, if it is active.
+    ///
+    /// Where lvm2 has thin volumes of its own in a pool, it puts another device on top of the pool, and people name that one:
+    /// the pool's own has the suffix `-tpool` in its name and its uuid.
+    func foreignPool(_ path: String, _ control: Control) throws -> DeviceReference? {
+        let suffix = "-tpool"
+        let reference = try Self.reference(toPool: path)
+        guard let named = try control.informationIfPresent(on: reference) else {
+            guard case .name(let name) = reference, let below = try? DeviceName("\(name)\(suffix)"),
+                let pool = try control.informationIfPresent(on: .name(below)), pool.hasActiveTable,
+                pool.uuid?.description.hasSuffix(suffix) == true
+            else { return nil }
+            return .number(pool.number)
+        }
+        if let uuid = named.uuid, uuid.hasPrefix("LVM-"), let below = try? DeviceUUID("\(uuid)\(suffix)"),
+            let pool = try control.informationIfPresent(on: .uuid(below)), pool.hasActiveTable
+        {
+            return .number(pool.number)
+        }
+        return named.hasActiveTable ? reference : nil
     }
 
     /// Activates a pool that is a logical volume, or completes what of it is active.

@@ -1,16 +1,17 @@
-internal import BlockDevices
 public import DeviceMapper
 internal import Filesystems
-internal import Glibc
 public import SystemPackage
-internal import Synchronization
-internal import ThinProvisioning
 
 extension LayerStore {
-    /// Makes a store, or completes one whose making was interrupted: its files, its pool and its base device.
+    /// Makes a store, or changes the options of one that is complete.
     ///
-    /// On a store that exists, options which may change are kept from now on. A larger `dm.basesize` makes the base device
-    /// larger, and larger loop files enlarge the pool.
+    /// A store is complete when this has returned for the first time. Until then nothing is fixed: a call that fails takes
+    /// away everything that it made, a call behind one that was killed takes away what that one made, and both leave what
+    /// was there before.
+    ///
+    /// On a store that is complete, options which may change are kept from now on. A larger `dm.basesize` makes the base
+    /// device larger, and larger loop files enlarge the pool. A call that fails changes no option; what has grown by then
+    /// stays, and the same call goes on from there.
     ///
     /// - Parameters:
     ///   - root: The root; it is made if it does not exist.
@@ -20,44 +21,65 @@ extension LayerStore {
     ///   - transport: How commands reach the kernel; `nil` opens the control node.
     ///   - removals: When the data of removed layers becomes free.
     ///   - note: Is told what was asked for and not done, although nothing failed.
-    /// - Throws: ``LayerStoreError/Code/optionsContradict``, ``LayerStoreError/Code/backingStore``,
-    ///   ``LayerStoreError/Code/notEnoughSpace``.
+    /// - Throws: ``LayerStoreError/Code/optionsContradict``, ``LayerStoreError/Code/invalidOption``,
+    ///   ``LayerStoreError/Code/backingStore``, ``LayerStoreError/Code/notEnoughSpace``; ``LayerStoreError/Code/busy``
+    ///   when other operations on the store do not end within 30 seconds.
     public static func initialize(
         _ root: FilePath, options: StorageOptions = StorageOptions(), owner: LayerOwner? = nil,
         transport: (any ControlTransport)? = nil, removals: RemovalPolicy = .inBackground,
         note: (String) -> Void = { _ in }
     ) throws(LayerStoreError) -> LayerStore {
         try attempting("make a store in \(root)") {
-            let directory = try StoreDirectory(making: root, owner: owner)
-            let maker = try StoreLock(directory.lockFile).open()
-            try maker.lock(.store, exclusively: true)
-            let kept = try configuration(in: directory, options)
-            var configuration =
-                kept
-                ?? StoreConfiguration(
-                    new: options, defaultFilesystem: options.filesystem ?? defaultFilesystem(), owner: owner)
-            try configuration.check(options)
-            try checkOwner(owner, configuration)
-            configuration.adopt(options)
-            let store = try LayerStore(directory, configuration, transport: transport, removals: removals)
-            try store.checkSupport()
-            if kept == nil {
-                try setUpDirectLVM(options, in: directory)
-                if let size = configuration.pool.dataFileSize { try BackingFile.make(directory.dataFile, size: size) }
-                if let size = configuration.pool.metadataFileSize {
-                    try BackingFile.make(directory.metadataFile, size: size)
-                    try reserve(directory.metadataFile, used: 0)
+            let claim = try StoreClaim(root, owner: owner)
+            do {
+                let kept = try configuration(in: claim.directory, options)
+                if let kept, try isComplete(kept, claim.directory) {
+                    let open: (StoreConfiguration) throws -> LayerStore = { configuration in
+                        try LayerStore(claim.directory, configuration, transport: transport, removals: removals)
+                    }
+                    return try change(kept, options, owner: owner, claim, open, note)
                 }
+                if let kept { try takeAway(kept, claim, transport) }
+                return try make(options, owner: owner, claim, transport, removals, note)
+            } catch {
+                claim.giveBack()
+                throw error
             }
-            if try configuration != kept || DurableDirectory(root).read(StoreConfiguration.fileName) == nil {
-                try DurableDirectory(directory.root).write(
-                    StoreConfiguration.fileName, try StoreJSON.encode(configuration))
-            }
-            try maker.unlock(.store)
-            try store.completeBaseDevice()
-            if let size = options.baseSize, try store.baseSize() != size { try store.resize(.base, to: size) }
-            guard try store.adoptCapacity(options, note: note) else { return store }
-            return try LayerStore(opening: root, options: options, transport: transport, removals: removals)
+        }
+    }
+
+    /// Takes away what an `init` that was killed has left: devices that are active, and files.
+    ///
+    /// - Parameters:
+    ///   - root: The root.
+    ///   - transport: How commands reach the kernel; `nil` opens the control node.
+    /// - Returns: Whether there was such a store.
+    /// - Throws: ``LayerStoreError/Code/busy`` while an `init` is at work, or what the kernel says.
+    public static func takeAwayIncomplete(
+        _ root: FilePath, transport: (any ControlTransport)? = nil
+    ) throws(LayerStoreError) -> Bool {
+        try attempting("take down the incomplete store in \(root)") {
+            // Where there is no root, there is nothing in it.
+            guard let directory = try? StoreDirectory(opening: root), try configuration(in: directory)?.making != nil
+            else { return false }
+            let claim = try StoreClaim(root, owner: nil)
+            guard let kept = try configuration(in: claim.directory), kept.making != nil,
+                try !isComplete(kept, claim.directory)
+            else { return false }
+            try takeAway(kept, claim, transport)
+            return true
+        }
+    }
+
+    /// Whether a root has what a new store would destroy: a base device that was promised to somebody, or layers.
+    ///
+    /// A file that cannot be understood may be about one.
+    private static func isComplete(
+        _ kept: StoreConfiguration, _ directory: StoreDirectory
+    ) throws(LayerStoreError) -> Bool {
+        try LayerMetadata(directory.metadata).records().contains { name, record in
+            guard name == LayerID.base.text, case .success(let base) = record else { return true }
+            return base.isInitialized && kept.making == nil
         }
     }
 
@@ -71,67 +93,110 @@ extension LayerStore {
 
     /// Checks that the kernel has what the options ask for.
     private func checkSupport() throws {
-        guard configuration.deferredRemovalOption == true, try control().version() < Self.deferredRemovalVersion else {
-            return
-        }
+        let version = try control().version()
+        guard configuration.deferredRemovalOption == true, version < Self.deferredRemovalVersion else { return }
         throw LayerStoreError(
             .invalidOption,
             "dm.use_deferred_removal=true needs the kernel's device mapper interface \(Self.deferredRemovalVersion), and "
-                + "this is \(try control().version()); set dm.use_deferred_removal=false")
+                + "this is \(version); set dm.use_deferred_removal=false")
     }
-
-    private static let deferredRemovalVersion = InterfaceVersion(major: 4, minor: 27, patch: 0)
 
     private static func defaultFilesystem() -> StorageOptions.Filesystem {
         StorageOptions.Filesystem(rawValue: FilesystemType.preferred().rawValue) ?? .ext4
     }
 
-    // MARK: The base device
+    private static let deferredRemovalVersion = InterfaceVersion(major: 4, minor: 27, patch: 0)
 
-    /// Makes the base device with its file system unless it is there.
-    private func completeBaseDevice() throws {
-        try withPool(layers: [.base]) { pool, holder in
-            if let record = try metadata.record(of: .base) {
-                if record.isInitialized { return }
-                // Its making was interrupted: what is on it means nothing.
-                try deactivate(.base, record.deviceID)
-                try metadata.beginRemoval(of: .base, record)
-                try deleteIfPresent(record.deviceID, in: pool)
-                try metadata.endRemoval(record)
-            }
-            let claim = configuration.pool.poolDevice == nil ? nil : try claimForeignPool(pool)
-            defer { try? claim?.close() }
-            let state = try stateWithFreeSpace(of: pool)
-            let ticket = try withFreshDeviceID(in: pool, holder) { try pool.createDevice($0) }
-            var record = LayerRecord(
-                deviceID: ticket.id, size: configuration.baseSize, transactionID: state.transactionID,
-                isInitialized: false, isDeleted: false, parent: nil, created: Int64(time(nil)))
-            try metadata.save(record, of: .base)
-            try finish(ticket, holder)
-            try metadata.save(try makeFilesystem(on: record, in: pool))
-            record.isInitialized = true
-            try metadata.save(record, of: .base)
+    // MARK: A new store
+
+    private static func make(
+        _ options: StorageOptions, owner: LayerOwner?, _ claim: StoreClaim, _ transport: (any ControlTransport)?,
+        _ removals: RemovalPolicy, _ note: (String) -> Void
+    ) throws -> LayerStore {
+        var configuration = StoreConfiguration(
+            new: options, defaultFilesystem: options.filesystem ?? defaultFilesystem(), owner: owner)
+        let store = try LayerStore(claim.directory, configuration, transport: transport, removals: removals)
+        try store.checkSupport()
+        try store.requireWhatIsNeeded()
+        let making = try store.planMaking()
+        configuration.making = making
+        let root = try DurableDirectory(claim.directory.root)
+        do {
+            try root.write(StoreConfiguration.fileName, try StoreJSON.encode(configuration))
+            try setUpDirectLVM(options, in: claim.directory)
+            try store.makeFiles()
+            let pool = try store.activePoolAlone(claim.holder).pool
+            try claim.holder.lock([.base])
+            try store.makeBaseDevice(in: pool, claim.holder)
+            configuration.making = nil
+            try root.write(StoreConfiguration.fileName, try StoreJSON.encode(configuration))
+            for option in options.withoutEffect(on: configuration.pool) { note(option) }
+            return store
+        } catch {
+            var failures: [String] = []
+            store.undo(making, claim.holder, &failures)
+            guard !failures.isEmpty else { throw error }
+            throw LayerStoreError(
+                (error as? LayerStoreError)?.code ?? .failed,
+                "\(error); and of what it had made, not all could be taken away: \(failures.joined(separator: "; "))",
+                underlying: error)
         }
     }
 
-    private func makeFilesystem(on record: LayerRecord, in pool: ThinPool) throws -> DeviceSetRecord {
-        let device = try activate(.base, record, in: pool)
+    /// Takes away what another `init` has left.
+    private static func takeAway(
+        _ kept: StoreConfiguration, _ claim: StoreClaim, _ transport: (any ControlTransport)?
+    ) throws {
+        let store = try LayerStore(claim.directory, kept, transport: transport, removals: .beforeReturning)
+        var failures: [String] = []
+        store.undo(kept.making ?? StoreMaking(wasPoolActive: true), claim.holder, &failures)
+        guard failures.isEmpty else {
+            throw LayerStoreError(
+                .busy,
+                "an earlier “dmlayer init” was interrupted, and what it left cannot be taken away: "
+                    + failures.joined(separator: "; "))
+        }
+    }
+
+    // MARK: A store that is complete
+
+    private static func change(
+        _ kept: StoreConfiguration, _ options: StorageOptions, owner: LayerOwner?, _ claim: StoreClaim,
+        _ open: (StoreConfiguration) throws -> LayerStore, _ note: (String) -> Void
+    ) throws -> LayerStore {
+        var fixed = options
+        // What a full pool does can change here, and nowhere else.
+        fixed.failsWhenFull = nil
+        try kept.check(fixed)
+        try checkOwner(owner, kept)
+        var configuration = kept
+        configuration.making = nil
+        configuration.adopt(options)
+        let store = try open(configuration)
+        try store.checkSupport()
+        // Other operations go on meanwhile. No option is written before everything else has been done.
+        try claim.holder.unlock(.store)
+        try store.completeBaseDevice(triesMounting: configuration.mountOptions != kept.mountOptions)
+        if let size = options.baseSize, try store.baseSize() != size { try store.resize(.base, to: size) }
+        let hasGrown = try store.adoptSizes(options, note: note)
+        try claim.holder.lockStore(within: StoreClaim.patience, at: claim.directory.root)
+        let root = try DurableDirectory(claim.directory.root)
+        let before = try root.read(StoreConfiguration.fileName)
+        // Another process, and the growth, may have changed it meanwhile.
+        var latest = try Self.configuration(in: claim.directory, options) ?? configuration
+        latest.making = nil
+        latest.adopt(options)
+        let text = try StoreJSON.encode(latest)
+        if before != text { try root.write(StoreConfiguration.fileName, text) }
+        try claim.holder.unlock(.store)
         do {
-            let path = try DeviceNode.path(of: device.number)
-            try FilesystemMaker.make(configuration.filesystem.type, on: path, arguments: configuration.mkfsArguments)
-            let opened = try BlockDevice(path)
-            defer { opened.close() }
-            guard let superblock = try Superblock.probe(opened) else {
-                throw LayerStoreError(.failed, "mkfs succeeded, but there is no file system on the base device")
-            }
-            opened.close()
-            try deactivate(.base, record.deviceID)
-            return DeviceSetRecord(
-                nextDeviceID: record.deviceID.value, baseDeviceUUID: superblock.uuid,
-                baseDeviceFilesystem: configuration.filesystem.rawValue)
+            try store.adoptFullPolicy(options)
         } catch {
-            _ = try? deactivate(.base, record.deviceID)
+            // The options of before stay, as the pool has them.
+            if let before, before != text { try? root.write(StoreConfiguration.fileName, before) }
             throw error
         }
+        for option in options.withoutEffect(on: kept.pool, isComplete: true) { note(option) }
+        return hasGrown ? try open(latest) : store
     }
 }

@@ -34,7 +34,11 @@ extension LayerStore {
         try attempting("create layer \(id)") {
             try requireWritable()
             let parent = parent ?? .base
-            _ = try directory.deviceName(of: id)
+            guard try directory.deviceName(of: id) != directory.poolName() else {
+                throw LayerStoreError(
+                    .invalidLayerID,
+                    "“\(id)” cannot be a layer id: the device of the pool has this name; take another one")
+            }
             // Many layers are made of one parent at the same time.
             return try withPool(layers: [id], sharing: [parent]) { pool, holder in
                 let state = try stateWithFreeSpace(of: pool)
@@ -91,6 +95,12 @@ extension LayerStore {
         var isAlone = false
         while true {
             let origin = try existing(parent, as: "the parent layer")
+            guard parent != .base || origin.isInitialized else {
+                throw LayerStoreError(
+                    .notInitialized,
+                    "the base device has no file system, because its making was interrupted; “dmlayer init” completes it"
+                )
+            }
             guard try metadata.record(of: id) == nil else {
                 throw LayerStoreError(.layerExists, "there is a layer \(id) already")
             }

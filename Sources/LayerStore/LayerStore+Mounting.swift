@@ -14,7 +14,7 @@ extension LayerStore {
     ///
     /// - Parameters:
     ///   - id: The layer.
-    ///   - label: The SELinux label of everything in it, for a layer that is not mounted yet.
+    ///   - label: The SELinux label of everything in it. A layer that is mounted already must have this label.
     /// - Returns: The absolute path of the layer's content, the directory `rootfs` in its file system.
     /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or what the kernel says.
     public func mount(_ id: LayerID, label: String? = nil) throws(LayerStoreError) -> FilePath {
@@ -27,6 +27,7 @@ extension LayerStore {
                 let content = mountPoint.appending("rootfs")
                 let active = try device(of: record.deviceID, pool.control)
                 let wasMounted = try active.map { try isMounted($0.number, at: mountPoint) } ?? false
+                if wasMounted, let label { try requireLabel(label, of: id, at: mountPoint) }
                 if !wasMounted { try mount(id, record, active, label: label, in: pool, at: mountPoint) }
                 // A failed enlargement can leave a layer mounted without it. A file system that is frozen, as while it is
                 // copied, can be asked, and would let who writes wait.
@@ -112,6 +113,17 @@ extension LayerStore {
         let identity = configuration.filesystem == .xfs ? ["nouuid"] : []
         guard access == .readOnly else { return identity }
         return identity + ["ro", configuration.filesystem == .xfs ? "norecovery" : "noload"]
+    }
+
+    /// Checks that a layer that is mounted has a label: the kernel gives a file system one when it is mounted, and no other
+    /// later.
+    private func requireLabel(_ label: String, of id: LayerID, at mountPoint: FilePath) throws {
+        let present = try MountTable.current().entries.last { $0.mountPoint == mountPoint }?.label
+        guard present != label else { return }
+        throw LayerStoreError(
+            .busy,
+            "layer \(id) is mounted \(present.map { "with the label \($0)" } ?? "without a label"), and the label \(label) was "
+                + "asked for; unmount it first, or leave --label out")
     }
 
     func mountOptions(_ label: String?) throws(LayerStoreError) -> [String] {

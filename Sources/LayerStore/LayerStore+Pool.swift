@@ -28,9 +28,15 @@ extension LayerStore {
     func activePool() throws -> ThinPool? {
         let control = try control()
         if let path = configuration.pool.poolDevice {
-            let reference = try Self.reference(toPool: path)
-            guard try control.informationIfPresent(on: reference)?.hasActiveTable == true else { return nil }
-            return try ThinPool(control, open: reference)
+            guard let reference = try foreignPool(path, control) else { return nil }
+            do {
+                return try ThinPool(control, open: reference)
+            } catch {
+                guard error.code == .invalidTable else { throw error }
+                throw LayerStoreError(
+                    .foreignDevice, "the device \(path) is not a thin pool; name one in dm.thinpooldev",
+                    underlying: error)
+            }
         }
         let name = try directory.poolName()
         guard let information = try control.informationIfPresent(on: .uuid(try poolUUID())) else {

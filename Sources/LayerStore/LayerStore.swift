@@ -68,6 +68,12 @@ public final class LayerStore: Sendable {
         guard var configuration = try Self.configuration(in: directory) else {
             throw LayerStoreError(.notInitialized, "\(root) holds no store; make one with “dmlayer init”")
         }
+        guard configuration.making == nil else {
+            throw LayerStoreError(
+                .notInitialized,
+                "the store in \(root) is not complete: “dmlayer init” is making it, or was interrupted. Run “dmlayer init” "
+                    + "again, with any options")
+        }
         try configuration.check(options)
         configuration.adopt(options)
         try self.init(
@@ -273,7 +279,8 @@ public final class LayerStore: Sendable {
         return activated
     }
 
-    private func activePoolAlone(_ holder: StoreLock.Holder) throws -> (pool: ThinPool, hasRecovered: Bool) {
+    /// The pool, activated and recovered if it was not active; the caller has the store alone.
+    func activePoolAlone(_ holder: StoreLock.Holder) throws -> (pool: ThinPool, hasRecovered: Bool) {
         // Somebody else may have activated it while this one waited.
         if let active = try activePool() { return (active, false) }
         let pool = try activatePool()
@@ -297,13 +304,6 @@ public final class LayerStore: Sendable {
     func isolate(_ holder: StoreLock.Holder) throws {
         // Given up first: two that hold it shared and want it exclusively would wait for each other.
         try holder.unlock(.store)
-        let deadline = ContinuousClock.now.advanced(by: patience)
-        while try !holder.tryLock(.store) {
-            guard ContinuousClock.now < deadline else {
-                throw LayerStoreError(
-                    .busy, "another operation on the store \(root) has not ended within \(patience); try again later")
-            }
-            usleep(20_000)
-        }
+        try holder.lockStore(within: patience, at: root)
     }
 }

@@ -4,7 +4,8 @@ struct OptionValue {
     let text: String
 
     private func refused(_ allowed: String) -> LayerStoreError {
-        LayerStoreError(.invalidOption, "\(key)=\(text) is not allowed: \(allowed)")
+        let hidden = InvisibleCharacter.first(in: text).map { "it has \($0); " } ?? ""
+        return LayerStoreError(.invalidOption, "\(key)=\(text) is not allowed: \(hidden)\(allowed)")
     }
 
     func nonEmpty() throws(LayerStoreError) -> String {

@@ -44,6 +44,8 @@ public struct StorageOptions: Hashable, Sendable {
     ///
     /// Docker had no such option, and its pools wait.
     public var failsWhenFull: Bool?
+    /// `dm.no_warn_on_loop_devices`: has no effect, because nothing warns of loop devices.
+    public var hidesLoopDeviceWarning: Bool?
     /// `dm.libdm_log_level`: has no effect, because there is no libdm.
     public var libdmLogLevel: Int?
     /// `dm.directlvm_device`: the block device to make a volume group and a pool of.
@@ -67,7 +69,38 @@ public struct StorageOptions: Hashable, Sendable {
         [
             overridesUdevSyncCheck.map { "dm.override_udev_sync_check=\($0)" },
             libdmLogLevel.map { "dm.libdm_log_level=\($0)" },
+            hidesLoopDeviceWarning.map { "dm.no_warn_on_loop_devices=\($0)" },
         ].compactMap(\.self)
+    }
+
+    /// The options that were given and say nothing about a store with a certain pool, each in a sentence.
+    ///
+    /// - Parameters:
+    ///   - pool: What the pool is made of.
+    ///   - isComplete: Whether the base device is there already.
+    func withoutEffect(on pool: PoolSource, isComplete: Bool = false) -> [String] {
+        let others = "the pool was made elsewhere (dm.thinpooldev)"
+        let isForeign = pool.poolDevice != nil
+        let own = pool.directLVM == nil ? others : "the pool is made of the device in dm.directlvm_device"
+        var found: [String] = []
+        func note(_ option: String, _ value: String?, unless isUsed: Bool, _ reason: String) {
+            if let value, !isUsed { found.append("\(option)=\(value) has no effect: \(reason)") }
+        }
+        note(
+            "dm.loopdatasize", loopDataSize?.description, unless: pool.dataFileSize != nil,
+            isForeign ? own : "the pool's data is on \(pool.dataDevice ?? "a device")")
+        note(
+            "dm.loopmetadatasize", loopMetadataSize?.description, unless: pool.metadataFileSize != nil,
+            isForeign ? own : "the pool's metadata is on \(pool.metadataDevice ?? "a device")")
+        note("dm.blocksize", blockSize?.description, unless: !isForeign, own)
+        note("dm.error_if_no_space", failsWhenFull?.description, unless: !isForeign, own)
+        note(
+            "dm.directlvm_device_force", forcesDirectLVMDevice?.description, unless: pool.directLVM != nil,
+            "no dm.directlvm_device is given")
+        for argument in isComplete ? mkfsArguments : [] {
+            found.append("dm.mkfsarg=\(argument) has no effect: the base device has its file system already")
+        }
+        return found
     }
 
     /// Reads options in the form `key=value`, in order: a later one replaces an earlier one, except `dm.mkfsarg` and
@@ -110,6 +143,7 @@ public struct StorageOptions: Hashable, Sendable {
         case "dm.min_free_space": minimumFreeSpacePercent = try value.percent(0...99, isSignRequired: true)
         case "dm.xfs_nospace_max_retries": xfsNoSpaceRetries = try value.count()
         case "dm.error_if_no_space": failsWhenFull = try value.boolean()
+        case "dm.no_warn_on_loop_devices": hidesLoopDeviceWarning = try value.boolean()
         case "dm.libdm_log_level": libdmLogLevel = try value.integer(2...7)
         case "dm.directlvm_device": directLVMDevice = try value.nonEmpty()
         case "dm.directlvm_device_force": forcesDirectLVMDevice = try value.boolean()
@@ -118,9 +152,20 @@ public struct StorageOptions: Hashable, Sendable {
         case "dm.thinp_autoextend_threshold": autoextendThreshold = try value.percent(0...100)
         case "dm.thinp_autoextend_percent": autoextendPercent = try value.percent(0...100)
         default:
-            throw LayerStoreError(.invalidOption, "there is no storage option “\(key)”")
+            let meant = Spelling.nearest(to: key, among: Self.keys).map { "; did you mean “\($0)”?" } ?? ""
+            let hidden = InvisibleCharacter.first(in: key).map { "; it has \($0)" } ?? ""
+            throw LayerStoreError(.invalidOption, "there is no storage option “\(key)”\(hidden)\(meant)")
         }
     }
+
+    private static let keys = [
+        "dm.basesize", "dm.loopdatasize", "dm.loopmetadatasize", "dm.fs", "dm.mkfsarg", "dm.mountopt", "dm.metadatadev",
+        "dm.datadev", "dm.thinpooldev", "dm.blkdiscard", "dm.blocksize", "dm.override_udev_sync_check",
+        "dm.use_deferred_removal", "dm.use_deferred_deletion", "dm.min_free_space", "dm.xfs_nospace_max_retries",
+        "dm.error_if_no_space", "dm.no_warn_on_loop_devices", "dm.libdm_log_level", "dm.directlvm_device",
+        "dm.directlvm_device_force", "dm.thinp_percent", "dm.thinp_metapercent", "dm.thinp_autoextend_threshold",
+        "dm.thinp_autoextend_percent",
+    ]
 
     private func checkTogether() throws(LayerStoreError) {
         if usesDeferredDeletion == true, usesDeferredRemoval == false {

@@ -34,6 +34,8 @@ public struct StoreConfiguration: Hashable, Sendable, Codable {
     public var owner: LayerOwner?
     /// Whether writes fail at once when the pool is full; without it they wait for more space.
     public var failsWhenFull: Bool?
+    /// What the `init` that makes the store may have made so far; `nil` as soon as the store is complete.
+    var making: StoreMaking?
 
     enum CodingKeys: String, CodingKey {
         case storeID = "store_id"
@@ -50,6 +52,7 @@ public struct StoreConfiguration: Hashable, Sendable, Codable {
         case xfsNoSpaceRetries = "xfs_nospace_max_retries"
         case owner
         case failsWhenFull = "error_if_no_space"
+        case making
     }
 
     /// Completes `options` with Docker's defaults for a new store.

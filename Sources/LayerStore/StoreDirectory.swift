@@ -23,7 +23,9 @@ struct StoreDirectory: Sendable {
     /// The file behind the pool's metadata device.
     var metadataFile: FilePath { loopFiles.appending("metadata") }
     /// The lock file.
-    var lockFile: FilePath { substitute?.appending(".lock") ?? root.appending("lock") }
+    var lockFile: FilePath { substitute?.appending(".lock") ?? root.appending(Self.lockName) }
+    /// The name of the lock file in the root.
+    static let lockName = "lock"
 
     /// Opens the directory of a store.
     ///
@@ -36,9 +38,31 @@ struct StoreDirectory: Sendable {
             let device = DeviceNumber(status.deviceID)
             devicePrefix = "docker-\(device)-\(status.inode.rawValue)-"
         } catch Errno.noSuchFileOrDirectory {
+            try Self.refuseDanglingLink(on: root)
             throw LayerStoreError(.notInitialized, "\(root) does not exist; make a store with “dmlayer init”")
+        } catch Errno.notDirectory {
+            throw LayerStoreError(
+                .failed, "\(root) is no directory; name one as the root", underlying: Errno.notDirectory)
         } catch {
             throw LayerStoreError(.failed, "cannot open \(root): \(error)", underlying: error)
+        }
+    }
+
+    /// Refuses a path on which a symbolic link leads to nothing.
+    private static func refuseDanglingLink(on path: FilePath) throws(LayerStoreError) {
+        var part = path
+        while !part.isEmpty, part.lastComponent != nil {
+            if (try? Stat(part, followTargetSymlink: false).type) == .symbolicLink, (try? Stat(part)) == nil {
+                var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+                let length = unsafe readlink(part.string, &buffer, buffer.count)
+                let target = String(
+                    decoding: buffer.prefix(max(0, length)).map(UInt8.init(bitPattern:)), as: UTF8.self)
+                throw LayerStoreError(
+                    .failed,
+                    "\(part) is a symbolic link to \(target), which does not exist; make that directory, or remove the link"
+                )
+            }
+            part = part.removingLastComponent()
         }
     }
 
@@ -47,12 +71,14 @@ struct StoreDirectory: Sendable {
     /// - Parameters:
     ///   - root: The root.
     ///   - owner: Who owns the directories that are made, if it is not root.
-    init(making root: FilePath, owner: LayerOwner? = nil) throws(LayerStoreError) {
-        try Self.makeDirectory(root, mode: 0o700, owner: owner)
+    ///   - made: The directories that are made are appended to it, each behind the one that it is in; also on failure.
+    init(making root: FilePath, owner: LayerOwner? = nil, noting made: inout [FilePath]) throws(LayerStoreError) {
+        try Self.refuseDanglingLink(on: root)
+        try Self.makeDirectory(root, mode: 0o700, owner: owner, noting: &made)
         try self.init(opening: root)
-        try Self.makeDirectory(metadata, mode: 0o700)
-        try Self.makeDirectory(loopFiles, mode: 0o700)
-        try Self.makeDirectory(mountPoints, mode: 0o755, owner: owner)
+        try Self.makeDirectory(metadata, mode: 0o700, noting: &made)
+        try Self.makeDirectory(loopFiles, mode: 0o700, noting: &made)
+        try Self.makeDirectory(mountPoints, mode: 0o755, owner: owner, noting: &made)
     }
 
     /// The name of a layer's mapped device.
@@ -93,29 +119,43 @@ struct StoreDirectory: Sendable {
     static func makeDirectory(
         _ path: FilePath, mode: mode_t, owner: LayerOwner? = nil
     ) throws(LayerStoreError) {
-        if try make(path, mode, owner) || errno == EEXIST { return }
+        var made: [FilePath] = []
+        try makeDirectory(path, mode: mode, owner: owner, noting: &made)
+    }
+
+    private static func makeDirectory(
+        _ path: FilePath, mode: mode_t, owner: LayerOwner? = nil, noting made: inout [FilePath]
+    ) throws(LayerStoreError) {
+        if try make(path, mode, owner, &made) || errno == EEXIST { return }
         let parent = path.removingLastComponent()
         if errno == ENOENT, parent != path, !parent.isEmpty {
-            try makeDirectory(parent, mode: 0o755)
-            if try make(path, mode, owner) || errno == EEXIST { return }
+            try makeDirectory(parent, mode: 0o755, noting: &made)
+            if try make(path, mode, owner, &made) || errno == EEXIST { return }
         }
         let error = Errno(rawValue: errno)
+        let advice = error == .readOnlyFileSystem ? "; mount it for writing, or name another root" : ""
         throw LayerStoreError(
-            error == .noSpace ? .notEnoughSpace : .failed, "cannot make \(path): \(error)", underlying: error)
+            error == .noSpace ? .notEnoughSpace : .failed, "cannot make \(path): \(error)\(advice)", underlying: error)
     }
 
     /// Makes a directory and gives it to its owner.
     ///
     /// - Returns: Whether it has been made; otherwise `errno` says why not.
-    private static func make(_ path: FilePath, _ mode: mode_t, _ owner: LayerOwner?) throws(LayerStoreError) -> Bool {
+    private static func make(
+        _ path: FilePath, _ mode: mode_t, _ owner: LayerOwner?, _ made: inout [FilePath]
+    ) throws(LayerStoreError) -> Bool {
         guard unsafe mkdir(path.string, mode) == 0 else { return false }
-        guard let owner else { return true }
+        guard let owner else {
+            made.append(path)
+            return true
+        }
         guard unsafe lchown(path.string, owner.user, owner.group) == 0 else {
             let error = Errno(rawValue: errno)
             _ = unsafe rmdir(path.string)
             throw LayerStoreError(
                 .failed, "cannot give \(path) to \(owner.user):\(owner.group): \(error)", underlying: error)
         }
+        made.append(path)
         return true
     }
 }

@@ -1,4 +1,5 @@
 internal import CShims
+internal import Glibc
 internal import SystemPackage
 internal import ThinProvisioning
 
@@ -70,6 +71,29 @@ final class StoreLock: Sendable {
             }
         }
 
+        /// Takes the lock of the store exclusively, waiting for other operations for as long as `patience`.
+        ///
+        /// - Throws: ``LayerStoreError/Code/busy`` when they have not ended by then.
+        func lockStore(within patience: Duration, at root: FilePath) throws(LayerStoreError) {
+            let deadline = ContinuousClock.now.advanced(by: patience)
+            while try !tryLock(.store) {
+                guard ContinuousClock.now < deadline else {
+                    throw LayerStoreError(
+                        .busy,
+                        "another operation on the store \(root) has not ended within \(patience); try again later")
+                }
+                usleep(20_000)
+            }
+        }
+
+        /// Whether the lock file is still the one that others find at `path`.
+        func isFile(at path: FilePath) -> Bool {
+            guard let own = try? Stat(descriptor), let found = try? Stat(path, followTargetSymlink: false) else {
+                return false
+            }
+            return own.deviceID == found.deviceID && own.inode == found.inode
+        }
+
         /// Takes a lock exclusively unless somebody else holds it.
         func tryLock(_ scope: Scope) throws(LayerStoreError) -> Bool {
             let errno = dmshim_lock_range(descriptor.rawValue, DMSHIM_LOCK_EXCLUSIVE, scope.offset, 1, 0)
@@ -123,6 +147,11 @@ final class StoreLock: Sendable {
             return Holder(
                 try FileDescriptor.open(
                     path, .readWrite, options: [.create, .closeOnExec, .noFollow], permissions: [.ownerReadWrite]))
+        } catch Errno.readOnlyFileSystem {
+            throw LayerStoreError(
+                .readOnly,
+                "cannot open \(path): the file system of the root is mounted read-only; give --read-only to look at the "
+                    + "store without writing to it", underlying: Errno.readOnlyFileSystem)
         } catch {
             throw LayerStoreError(.failed, "cannot open \(path): \(error)", underlying: error)
         }

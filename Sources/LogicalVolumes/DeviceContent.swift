@@ -1,4 +1,4 @@
-internal import BlockDevices
+public import BlockDevices
 
 /// What a device holds, as far as its first and last bytes tell.
 public enum DeviceContent {
@@ -15,7 +15,9 @@ public enum DeviceContent {
     }
 
     /// Overwrites as much of both ends as can hold a signature, so that nothing is recognised on the device any more.
-    static func wipe(_ device: BlockDevice) throws {
+    ///
+    /// - Throws: `BlockDeviceError`.
+    public static func wipe(_ device: BlockDevice) throws {
         let size = try device.size()
         let block = UInt64(max(512, try device.logicalBlockSize()))
         let mebibyte: UInt64 = 1 << 20

@@ -7,7 +7,7 @@ extension ThinPoolVolume {
     public static let docker = ThinPoolVolume(group: "docker", name: "thinpool")
 
     /// The name of the profile that Docker makes for it.
-    private var profile: String { deviceName }
+    var profile: String { deviceName }
 
     /// Makes a volume group with the pool on a device; nothing is activated.
     ///
@@ -48,7 +48,7 @@ extension ThinPoolVolume {
     }
 
     /// The group, if an earlier attempt has made it.
-    private func completed(on path: String, _ layout: ThinPoolLayout) throws -> VolumeGroupMetadata? {
+    func completed(on path: String, _ layout: ThinPoolLayout) throws -> VolumeGroupMetadata? {
         let present: VolumeGroupMetadata
         do {
             present = try VolumeGroupMetadata.find(group)
@@ -67,9 +67,17 @@ extension ThinPoolVolume {
         let places = present.group.physicalVolumes.map { present.devices[$0.id]?.path ?? $0.deviceHint ?? "?" }
         throw LogicalVolumeError(
             .refusedChange,
-            "there is a volume group \(group) already, on \(places.joined(separator: ", ")), with the logical volumes "
-                + "\(present.group.logicalVolumes.map(\.name).joined(separator: ", ")). If its pool is meant, name it as "
-                + "dm.thinpooldev=/dev/mapper/\(deviceName); if nobody needs it, remove it with “vgremove \(group)”")
+            "there is a volume group \(group) already, on \(places.joined(separator: ", ")), "
+                + "\(Self.content(of: present.group)); if nobody needs it, remove it with “vgremove \(group)”")
+    }
+
+    /// What a group holds, and how to use its thin pool where it has one.
+    private static func content(of group: VolumeGroup) -> String {
+        let volumes = group.logicalVolumes
+        guard !volumes.isEmpty else { return "with no logical volume in it" }
+        let list = "with the logical volumes \(volumes.map(\.name).joined(separator: ", "))"
+        guard let pool = volumes.first(where: { $0.thinPool != nil }) else { return list }
+        return "\(list); if its pool is meant, name it as dm.thinpooldev=/dev/mapper/\(group.deviceName(of: pool))"
     }
 
     /// Fills the pool's metadata with zeros, so that the kernel makes a new pool there.

@@ -14,9 +14,9 @@ struct GlobalOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "A daemon.json of Docker's, whose storage-opts are used as well. It may also have the keys root, socket, "
-                + "metrics-socket, metrics-address, metrics-allow-remote and remap-ids, which count where the command line "
-                + "says nothing.", valueName: "file"))
+            "A daemon.json of Docker's, whose storage-opts and data-root are used as well. It may also have the keys root, "
+                + "socket, metrics-socket, metrics-address, metrics-allow-remote and remap-ids, which count where the command "
+                + "line says nothing.", valueName: "file"))
     var config: String?
 
     @Option(
@@ -41,7 +41,7 @@ struct GlobalOptions: ParsableArguments {
 
     /// The root of the store as an absolute path, so that it means the same wherever it is written.
     func rootPath() throws -> FilePath {
-        let path = try givenRoot.map { FilePath($0) } ?? configuration()?.root ?? "/var/lib/dmlayer"
+        let path = try givenRoot.map { FilePath($0) } ?? configuration()?.storeRoot() ?? "/var/lib/dmlayer"
         guard !path.isEmpty else { throw Failure("--root is empty; name a directory") }
         guard path.isRelative else { return path }
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
@@ -60,9 +60,13 @@ struct GlobalOptions: ParsableArguments {
 
     /// The storage options of the configuration file, and then those of the command line.
     func allStorageOptions() throws -> StorageOptions {
-        let options = try StorageOptions(parsing: (configuration()?.storageOptions ?? []) + storageOptions)
+        let configuration = try configuration()
+        for key in configuration?.unknownKeys ?? [] {
+            Output.note("“\(key)” in \(config ?? "") means nothing, neither to Docker nor here")
+        }
+        let options = try StorageOptions(parsing: (configuration?.storageOptions ?? []) + storageOptions)
         for option in options.withoutEffect {
-            Output.note("\(option) has no effect: there is no libdm and no udev here")
+            Output.note("\(option) has no effect: there is no libdm and no udev here, and no warning of loop devices")
         }
         return options
     }

@@ -23,6 +23,16 @@ import Testing
         #expect(entries(#"36 35 0:7 / /m\999\+12\77 rw - tmpfs x rw"#).first?.mountPoint.string == #"/m\999\+12\77"#)
     }
 
+    @Test(
+        arguments: [
+            ("rw,context=system_u:object_r:a_t:s0,discard", "system_u:object_r:a_t:s0"),
+            (#"rw,context="system_u:object_r:a_t:s0:c1,c2",discard"#, "system_u:object_r:a_t:s0:c1,c2"),
+            ("rw,seclabel", nil), ("rw,fscontext=a:b:c:s0", nil),
+        ] as [(String, String?)]) func readsTheLabel(options: String, label: String?)
+    {
+        #expect(entries("36 35 253:7 / /mnt rw - ext4 /dev/x \(options)").first?.label == label)
+    }
+
     @Test func keepsPathsThatAreNotUTF8() throws {
         let table = MountTable(parsing: Array("1 2 0:7 / /m".utf8) + [0xff] + Array(" rw - tmpfs x rw\n".utf8))
         let path = try #require(table.entries.first).mountPoint

@@ -57,6 +57,32 @@ import Testing
         #expect(masks.map { $0 & 0x7fff_ffff } == [0, 0])
     }
 
+    @Test func aProgramThatIsNotWantedIsKilled() {
+        let begin = ContinuousClock.now
+        #expect(throws: Errno.canceled) { try Program.run("/bin/sleep", ["60"]) { false } }
+        #expect(ContinuousClock.now - begin < .seconds(30))
+    }
+
+    @Test(arguments: [
+        (
+            "mke2fs 1.47.0 (5-Feb-2023)\n/usr/sbin/mkfs.ext4: invalid option -- 'Z'\nUsage: mkfs.ext4 [-c]\n",
+            "/usr/sbin/mkfs.ext4: invalid option -- 'Z'"
+        ),
+        (
+            "unknown option -d nonsense=1\nUsage: mkfs.xfs\n/* blocksize */ [-b size=num]\n",
+            "unknown option -d nonsense=1"
+        ),
+        ("Usage: mkfs.ext4\n [-c]\n", "Usage: mkfs.ext4; [-c]"),
+        (
+            "mke2fs 1.47.0\nWriting superblocks: 0/40 \u{8}\nmkfs.ext4: Input/output error\n",
+            "mkfs.ext4: Input/output error"
+        ),
+        ("", ""),
+    ]) func saysInOneLineWhatIsWrong(output: String, complaint: String) {
+        let type: FilesystemType = output.contains("xfs") ? .xfs : .ext4
+        #expect(FilesystemMaker.complaint(of: type, in: output) == complaint)
+    }
+
     @Test func aProgramThatIsMissing() {
         #expect(Program.find("mkfs.no-such-type") == nil)
         #expect(throws: Errno.noSuchFileOrDirectory) { try Program.run("/nonexistent", []) }

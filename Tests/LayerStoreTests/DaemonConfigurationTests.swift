@@ -51,12 +51,60 @@ struct DaemonConfigurationTests {
         #expect(empty.metricsAddress == nil && !empty.metricsAllowRemote && !empty.remapsIDs)
     }
 
+    /// Docker's root is the directory of its driver in `data-root`, whose name was `graph` once.
+    @Test(
+        arguments: [
+            (#"{"data-root": "/srv/docker"}"#, "/srv/docker/devicemapper"),
+            (#"{"graph": "/srv/docker"}"#, "/srv/docker/devicemapper"),
+            (#"{"graph": "/srv/docker", "data-root": "/srv/docker/"}"#, "/srv/docker/devicemapper"),
+            (#"{"root": "/srv/docker/devicemapper", "data-root": "/srv/docker"}"#, "/srv/docker/devicemapper"),
+            (#"{"root": "/srv/docker/1.1/devicemapper", "userns-remap": "default"}"#, "/srv/docker/1.1/devicemapper"),
+            (#"{"data-root": "/srv/docker", "userns-remap": ""}"#, "/srv/docker/devicemapper"),
+            (#"{"userns-remap": "default"}"#, nil), ("{}", nil),
+        ] as [(String, FilePath?)]) func findsTheRoot(text: String, root: FilePath?) throws
+    {
+        #expect(try read(text).storeRoot() == root)
+    }
+
+    @Test(arguments: [
+        (#"{"root": "/srv/layers", "data-root": "/srv/docker"}"#, "names two roots"),
+        (#"{"data-root": "/srv/docker", "userns-remap": "default"}"#, "/srv/docker/UID.GID/devicemapper"),
+    ]) func refusesARootThatIsNotClear(text: String, message: String) throws {
+        let configuration = try read(text)
+        #expect { try configuration.storeRoot() } throws: { "\($0)".contains(message) }
+    }
+
+    /// What is Docker's alone passes, a slip in what counts is refused, and anything else is named.
+    @Test func tellsKeysApart() throws {
+        #expect(try read(#"{"bip": "1.2.3.4/24", "live-restore": true, "init": true, "ip": "::"}"#).unknownKeys == [])
+        #expect(try read(#"{"zebra": 1, "colour": {}, "debug": true}"#).unknownKeys == ["colour", "zebra"])
+        for (key, meant) in [
+            ("storage-opt", "storage-opts"), ("storage_opts", "storage-opts"), ("Root", "root"), ("rot", "root"),
+            ("dataroot", "data-root"), ("metric-socket", "metrics-socket"), ("sokcet", "socket"), ("grahp", "graph"),
+        ] {
+            #expect { _ = try read("{\"\(key)\": null}") } throws: {
+                "\($0)".contains("there is no key “\(key)”; did you mean “\(meant)”?")
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ("\u{feff}{}", "it has an invisible character U+FEFF at the start; remove it"),
+        ("{\n \u{200b}\"debug\": true}", "an invisible character U+200B at line 2, column 2"),
+        ("{\"debug\":\u{a0}true}", "an invisible character U+00A0 at line 1, column 10"),
+        ("{\u{0}}", "an invisible character U+0000 at line 1, column 2"),
+    ]) func namesWhatNobodySees(text: String, message: String) {
+        #expect { _ = try read(text) } throws: { "\($0)".contains(message) }
+    }
+
     /// The error names the file, and the place in it or the key.
     @Test(arguments: [
         ("", "line 1, column 1"), ("{\n  \"storage-opts\": [\n    \"dm.fs=xfs\",\n  ]\n}", "line 4, column 3"),
         ("{\"storage-opts\": [\"dm.fs=xfs\"}", "line 1, column 30"), ("{\"debug\": yes}", "line 1, column 11"),
         ("{\"storage-opts\": \"dm.fs=xfs\"}", "“storage-opts”"),
         ("{\"storage-opts\": {\"dm.fs\": \"xfs\"}}", "“storage-opts”"),
+        ("{\"data-root\": \"docker\"}", "“data-root” is “docker”"), ("{\"graph\": 1}", "“graph”"),
+        ("{\"graph\": \"/a\", \"data-root\": \"/b\"}", "name different directories"),
         ("{\"storage-opts\": [\"dm.fs=xfs\", 1]}", "“storage-opts.Index 1”"),
         ("{\n  \"root\": \"/srv\"\n  \"socket\": \"/run/s\"\n}", "line 3, column 3"),
         ("{\"socket\": 1}", "“socket”"), ("{\"root\": \"layers\"}", "“root” is “layers”"),

@@ -177,4 +177,55 @@ struct StorageOptionsTests {
         // Deletion alone where removals are not deferred, and the other way round.
         #expect(refused == 4)
     }
+
+    @Test(
+        arguments: [
+            ("dm.basesise", "did you mean “dm.basesize”?"), ("dm.base-size", "did you mean “dm.basesize”?"),
+            ("dm.thinpool_dev", "did you mean “dm.thinpooldev”?"), ("dm.mountopts", "did you mean “dm.mountopt”?"),
+            ("basesize", nil), ("overlay2.size", nil), ("dm.basesize\u{200b}", "an invisible character U+200B"),
+        ] as [(String, String?)]) func namesTheOptionThatWasMeant(key: String, message: String?)
+    {
+        #expect { _ = try StorageOptions(parsing: ["\(key)=1g"]) } throws: { error in
+            "\(error)".contains("there is no storage option")
+                && message.map { "\(error)".contains($0) } ?? !"\(error)".contains("did you mean")
+        }
+    }
+
+    @Test func namesAnInvisibleCharacterInAValue() {
+        #expect { _ = try StorageOptions(parsing: ["dm.basesize=10\u{a0}g"]) } throws: {
+            "\($0)".contains("it has an invisible character U+00A0")
+        }
+    }
+
+    /// Docker's own messages advised this one once.
+    @Test func takesOptionsThatHaveLostTheirMeaning() throws {
+        let options = try StorageOptions(parsing: ["dm.no_warn_on_loop_devices=true", "dm.override_udev_sync_check=1"])
+        #expect(
+            options.withoutEffect == ["dm.override_udev_sync_check=true", "dm.no_warn_on_loop_devices=true"])
+    }
+
+    /// No option is accepted in silence that says nothing about the pool.
+    @Test func namesOptionsThatSayNothingAboutThePool() throws {
+        func named(_ texts: [String], isComplete: Bool = false) throws -> [String] {
+            let options = try StorageOptions(parsing: texts)
+            return options.withoutEffect(on: PoolSource(options), isComplete: isComplete)
+                .map { String($0.prefix { $0 != "=" }) }
+        }
+        let sizes = ["dm.loopdatasize=1g", "dm.loopmetadatasize=16m"]
+        let all = sizes + ["dm.blocksize=128k", "dm.error_if_no_space=true", "dm.directlvm_device_force=true"]
+        #expect(try named(all) == ["dm.directlvm_device_force"])
+        #expect(try named(sizes + ["dm.datadev=/dev/a"]) == ["dm.loopdatasize"])
+        #expect(try named(sizes + ["dm.metadatadev=/dev/a"]) == ["dm.loopmetadatasize"])
+        #expect(
+            try named(all + ["dm.thinpooldev=a"]) == [
+                "dm.loopdatasize", "dm.loopmetadatasize", "dm.blocksize", "dm.error_if_no_space",
+                "dm.directlvm_device_force",
+            ])
+        #expect(
+            try named(all + ["dm.directlvm_device=/dev/a"]) == [
+                "dm.loopdatasize", "dm.loopmetadatasize", "dm.blocksize", "dm.error_if_no_space",
+            ])
+        #expect(try named(["dm.mkfsarg=-m0"]) == [])
+        #expect(try named(["dm.mkfsarg=-m0"], isComplete: true) == ["dm.mkfsarg"])
+    }
 }

@@ -8,8 +8,9 @@ struct Initialize: ParsableCommand {
         commandName: "init",
         abstract: "Make a store: its pool and its base device.",
         discussion: """
-            The storage options are kept with the store; later commands need none. On a store that exists the command \
-            completes what is missing and keeps new values of the options that can change. A larger dm.basesize makes the \
+            The storage options are kept with the store; later commands need none. When the command fails, or is killed, \
+            nothing is fixed: run it again with other options. On a store that is complete it keeps new values of the \
+            options that can change. A larger dm.basesize makes the \
             base device larger; a larger dm.loopdatasize or dm.loopmetadatasize enlarges the pool's files, and \
             dm.error_if_no_space changes what a full pool does, also while layers are in use.
             """)
@@ -21,6 +22,12 @@ struct Initialize: ParsableCommand {
     var owner: String?
 
     @OptionGroup var options: GlobalOptions
+
+    func validate() throws {
+        guard !options.isReadOnly else {
+            throw ValidationError("init makes or changes a store; --read-only is for commands that only look")
+        }
+    }
 
     func run() throws {
         let layerOwner = try owner.map { text in
