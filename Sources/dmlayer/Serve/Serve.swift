@@ -38,6 +38,7 @@ struct Serve: ParsableCommand {
     func run() throws {
         SnapshotterServer.blockSignals()
         let log = ServiceLog(isJSON: options.output.isJSON, isVerbose: verbose)
+        defer { log.flush() }
         let store = try LayerStore.initialize(
             options.rootPath(), options: options.allStorageOptions(), note: { log.note($0, level: "warning") })
         let snapshotter = try Snapshotter(store)
@@ -57,7 +58,7 @@ struct Serve: ParsableCommand {
                 (name: "socket", value: socket.string), (name: "root", value: store.root.string),
                 (name: "snapshots", value: String(snapshotter.count)),
             ])
-        try server.run()
+        server.run()
     }
 }
 #endif
