@@ -19,9 +19,10 @@ let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swif
 /// What only “dmlayer serve” needs.
 let daemon = TargetDependencyCondition.when(traits: ["Daemon"])
 
+/// A connection without a socket, for tests.
+let embedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio", condition: daemon)
+
 let service: [Target.Dependency] = [
-    .product(name: "GRPCCore", package: "grpc-swift-2", condition: daemon),
-    .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf", condition: daemon),
     .product(name: "NIOCore", package: "swift-nio", condition: daemon),
     .product(name: "NIOHPACK", package: "swift-nio-http2", condition: daemon),
     .product(name: "NIOHTTP2", package: "swift-nio-http2", condition: daemon),
@@ -47,8 +48,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
-        .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
-        .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),
     ],
     targets: [
         .target(name: "CShims", path: "CShims"),
@@ -103,7 +102,10 @@ let package = Package(
                 "LogicalVolumes", "ThinProvisioning", "TestSupport", system,
             ], swiftSettings: strict),
         .testTarget(
-            name: "ContainerdSnapshotterTests", dependencies: ["ContainerdSnapshotter", "LayerStore"] + service,
+            name: "ContainerdSnapshotterTests",
+            dependencies: [
+                "ContainerdSnapshotter", "LayerStore", "TestSupport", embedded, system,
+            ] + service,
             swiftSettings: strict),
         .testTarget(
             name: "ThinProvisioningTests", dependencies: ["DeviceMapper", "ThinProvisioning", "TestSupport", system],
@@ -130,7 +132,7 @@ if Context.environment["FUZZERS"] != nil {
         .executableTarget(
             name: "Fuzz",
             dependencies: [
-                "BlockDevices", "DeviceMapper", "Filesystems", "LayerArchive", "LayerStore", "LogicalVolumes",
-                "ThinProvisioning", system,
-            ], path: "Fuzzers", swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]))
+                "BlockDevices", "ContainerdSnapshotter", "DeviceMapper", "Filesystems", "LayerArchive", "LayerStore",
+                "LogicalVolumes", "ThinProvisioning", embedded, system,
+            ] + service, path: "Fuzzers", swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]))
 }

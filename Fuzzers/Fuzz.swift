@@ -7,7 +7,8 @@ struct FuzzTarget: Sendable {
     let run: @Sendable ([UInt8]) -> Void
 
     static let all: [FuzzTarget] = [
-        .answers, .daemon, .identifiers, .labels, .metadata, .mounts, .options, .records, .status, .superblocks,
+        .answers, .daemon, .frames, .identifiers, .labels, .metadata, .mounts, .options, .records, .status,
+        .superblocks,
         .tables,
         .tar, .volumes,
     ]

@@ -1,47 +1,126 @@
-internal import Glibc
+internal import LayerStore
 internal import Synchronization
 
 /// Keeps operations on one key apart, and lets those on others go on.
+///
+/// Operations get a key in the order in which they came for it. None polls: an operation that ends wakes the next ones.
 final class KeyGate: Sendable {
-    /// For each key that is in use: how many share it, or -1 for one that has it alone.
-    private let users = Mutex<[String: Int]>([:])
-    private let waitingCount = Atomic(0)
+    /// What one operation needs: all of it at once, so that no two operations wait for each other.
+    private final class Claim: Sendable {
+        let keys: [SnapshotKey]
+        let shared: [SnapshotKey]
+        let turn = Semaphore()
 
-    /// How many callers wait for others.
-    var waiting: Int { waitingCount.load(ordering: .relaxed) }
+        init(_ keys: [String], sharing shared: [String]) {
+            let keys = Set(keys.map(SnapshotKey.init))
+            self.keys = Array(keys)
+            self.shared = shared.map(SnapshotKey.init).filter { !keys.contains($0) }
+        }
+    }
 
-    /// Runs `body` while nobody else works on any of `keys`, nor changes any of `shared`.
-    ///
-    /// All are taken at once, so that no two callers wait for each other.
+    private struct State {
+        /// For each key that is in use: how many share it, or -1 for one that has it alone.
+        var users: [SnapshotKey: Int] = [:]
+        /// The claims that wait, in the order in which they came.
+        var waiting: [Claim] = []
+
+        /// Gives a claim what it needs if it is free, and no claim before it waits for any of it.
+        ///
+        /// - Parameter reserved: What the claims before it wait for, and whether they want it alone.
+        mutating func take(_ claim: Claim, _ reserved: [SnapshotKey: Bool]) -> Bool {
+            guard claim.keys.allSatisfy({ users[$0] == nil && reserved[$0] == nil }),
+                claim.shared.allSatisfy({ users[$0, default: 0] >= 0 && reserved[$0] != true })
+            else { return false }
+            for key in claim.keys { users[key] = -1 }
+            for key in claim.shared { users[key, default: 0] += 1 }
+            return true
+        }
+
+        static func reserve(_ claim: Claim, in reserved: inout [SnapshotKey: Bool]) {
+            for key in claim.keys { reserved[key] = true }
+            for key in claim.shared where reserved[key] == nil { reserved[key] = false }
+        }
+
+        /// Takes the claims whose turn it is out of those that wait.
+        mutating func admit() {
+            guard !waiting.isEmpty else { return }
+            var reserved: [SnapshotKey: Bool] = [:]
+            var left: [Claim] = []
+            for claim in waiting {
+                if take(claim, reserved) {
+                    claim.turn.signal()
+                } else {
+                    Self.reserve(claim, in: &reserved)
+                    left.append(claim)
+                }
+            }
+            waiting = left
+        }
+    }
+
+    private let state = Mutex(State())
+
+    /// How many operations wait for others.
+    var waiting: Int { state.withLock { $0.waiting.count } }
+
+    /// Runs `body` while no other operation works on any of `keys`, nor changes any of `shared`.
     func with<Result, Failure: Error>(
         _ keys: [String], sharing shared: [String] = [], _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        let shared = shared.filter { !keys.contains($0) }
-        // Seldom does anybody wait here: containerd has a key of its own for nearly everything that it makes.
-        if !enter(keys, shared) {
-            waitingCount.add(1, ordering: .relaxed)
-            repeat { usleep(1000) } while !enter(keys, shared)
-            waitingCount.subtract(1, ordering: .relaxed)
-        }
-        defer { leave(keys, shared) }
+        let claim = Claim(keys, sharing: shared)
+        _ = enter(claim, nil)
+        defer { leave(claim) }
         return try body()
     }
 
-    private func enter(_ keys: [String], _ shared: [String]) -> Bool {
-        users.withLock { users in
-            guard keys.allSatisfy({ users[$0] == nil }), shared.allSatisfy({ users[$0, default: 0] >= 0 }) else {
-                return false
-            }
-            for key in keys { users[key] = -1 }
-            for key in shared { users[key, default: 0] += 1 }
-            return true
+    /// Runs `body` so, unless its caller has left before its turn.
+    ///
+    /// - Throws: What `body` throws; ``SnapshotterError/Code/cancelled`` or ``SnapshotterError/Code/deadlineExceeded`` if
+    ///   it did not run.
+    func with<Result>(
+        _ keys: [String], sharing shared: [String] = [], for caller: Caller?,
+        _ body: () throws(SnapshotterError) -> Result
+    ) throws(SnapshotterError) -> Result {
+        let claim = Claim(keys, sharing: shared)
+        if enter(claim, caller) {
+            defer { leave(claim) }
+            try caller?.check()
+            return try body()
+        }
+        try caller?.check()
+        throw SnapshotterError(.cancelled, "the call was taken back before it began")
+    }
+
+    /// - Returns: Whether the claim has what it needs; otherwise its caller has left.
+    private func enter(_ claim: Claim, _ caller: Caller?) -> Bool {
+        let isFree = state.withLock { state in
+            var reserved: [SnapshotKey: Bool] = [:]
+            for earlier in state.waiting { State.reserve(earlier, in: &reserved) }
+            if state.take(claim, reserved) { return true }
+            state.waiting.append(claim)
+            return false
+        }
+        if isFree { return true }
+        caller?.onLeaving { claim.turn.signal() }
+        claim.turn.wait(seconds: nil)
+        caller?.onLeaving(nil)
+        return state.withLock { state in
+            guard let index = state.waiting.firstIndex(where: { $0 === claim }) else { return true }
+            // Claims behind this one may have waited for nothing else.
+            state.waiting.remove(at: index)
+            state.admit()
+            return false
         }
     }
 
-    private func leave(_ keys: [String], _ shared: [String]) {
-        users.withLock { users in
-            for key in keys { users[key] = nil }
-            for key in shared { users[key] = users[key] == 1 ? nil : users[key, default: 1] - 1 }
+    private func leave(_ claim: Claim) {
+        state.withLock { state in
+            for key in claim.keys { state.users[key] = nil }
+            for key in claim.shared {
+                let left = state.users[key, default: 1] - 1
+                state.users[key] = left > 0 ? left : nil
+            }
+            state.admit()
         }
     }
 }

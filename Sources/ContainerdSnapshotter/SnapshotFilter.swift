@@ -32,8 +32,8 @@ struct SnapshotFilter: Sendable {
             let value = snapshot.field(selector.path)
             return switch selector.comparison {
             case .isPresent: value != nil
-            case .equals(let expected): value == expected
-            case .differs(let expected): value ?? "" != expected
+            case .equals(let expected): value.map(SnapshotKey.init) == SnapshotKey(expected)
+            case .differs(let expected): SnapshotKey(value ?? "") != SnapshotKey(expected)
             case .matches(let pattern): Self.contains(pattern, in: value ?? "")
             }
         }
@@ -42,7 +42,8 @@ struct SnapshotFilter: Sendable {
     /// Whether a regular expression is found in a text; one that cannot be understood is found in none.
     private static func contains(_ pattern: String, in text: String) -> Bool {
         guard let expression = try? Regex(pattern) else { return false }
-        return (try? expression.firstMatch(in: text)) != nil
+        // Go's expressions, too, see single characters of Unicode.
+        return (try? expression.matchingSemantics(.unicodeScalar).firstMatch(in: text)) != nil
     }
 }
 

@@ -10,9 +10,9 @@ final class SnapshotIndex: Sendable {
     }
 
     private struct State {
-        var entries: [String: Entry] = [:]
+        var entries: [SnapshotKey: Entry] = [:]
         /// How many snapshots were made from each one.
-        var children: [String: Int] = [:]
+        var children: [SnapshotKey: Int] = [:]
     }
 
     private let state: Mutex<State>
@@ -20,43 +20,46 @@ final class SnapshotIndex: Sendable {
     init(_ entries: [Entry]) {
         var state = State()
         for entry in entries {
-            state.entries[entry.record.key] = entry
-            if !entry.record.parent.isEmpty { state.children[entry.record.parent, default: 0] += 1 }
+            state.entries[SnapshotKey(entry.record.key)] = entry
+            if !entry.record.parent.isEmpty { state.children[SnapshotKey(entry.record.parent), default: 0] += 1 }
         }
         self.state = Mutex(state)
     }
 
-    subscript(key: String) -> Entry? { state.withLock { $0.entries[key] } }
+    subscript(key: String) -> Entry? { state.withLock { $0.entries[SnapshotKey(key)] } }
 
-    func hasChildren(_ key: String) -> Bool { state.withLock { $0.children[key] != nil } }
+    func hasChildren(_ key: String) -> Bool { state.withLock { $0.children[SnapshotKey(key)] != nil } }
 
     /// All snapshots as they are now, in the order of their keys.
     func all() -> [SnapshotRecord] {
-        state.withLock { $0.entries.values.map(\.record) }.sorted { $0.key < $1.key }
+        state.withLock { $0.entries.values.map(\.record) }.sorted { SnapshotKey($0.key) < SnapshotKey($1.key) }
     }
 
     var count: Int { state.withLock { $0.entries.count } }
 
     func insert(_ entry: Entry) {
         state.withLock { state in
-            state.entries[entry.record.key] = entry
-            if !entry.record.parent.isEmpty { state.children[entry.record.parent, default: 0] += 1 }
+            state.entries[SnapshotKey(entry.record.key)] = entry
+            if !entry.record.parent.isEmpty { state.children[SnapshotKey(entry.record.parent), default: 0] += 1 }
         }
     }
 
     /// Puts what a snapshot has become in place of what it was, under another key too.
     func replace(_ key: String, with entry: Entry) {
         state.withLock { state in
-            state.entries[key] = nil
-            state.entries[entry.record.key] = entry
+            state.entries[SnapshotKey(key)] = nil
+            state.entries[SnapshotKey(entry.record.key)] = entry
         }
     }
 
     func remove(_ key: String) {
         state.withLock { state in
-            guard let entry = state.entries.removeValue(forKey: key), !entry.record.parent.isEmpty else { return }
-            let left = state.children[entry.record.parent, default: 1] - 1
-            state.children[entry.record.parent] = left > 0 ? left : nil
+            guard let entry = state.entries.removeValue(forKey: SnapshotKey(key)), !entry.record.parent.isEmpty else {
+                return
+            }
+            let parent = SnapshotKey(entry.record.parent)
+            let left = state.children[parent, default: 1] - 1
+            state.children[parent] = left > 0 ? left : nil
         }
     }
 }

@@ -13,18 +13,21 @@ extension Snapshotter {
     ///   - kind: ``SnapshotRecord/Kind/active`` or ``SnapshotRecord/Kind/view``.
     ///   - labels: What containerd writes on it. ``sizeLabel`` says its size, `containerd.io/snapshot/uidmapping` and `gidmapping`
     ///     its user namespace; one without a value is left out.
+    ///   - caller: The caller; if it leaves while this waits for another operation, this does not run.
     /// - Returns: How to mount it.
     /// - Throws: ``SnapshotterError/Code/alreadyExists``, ``SnapshotterError/Code/notFound`` for the parent,
     ///   ``SnapshotterError/Code/invalidArgument`` for a parent that is not committed or a size less than the parent's,
     ///   ``SnapshotterError/Code/resourceExhausted``; ``SnapshotterError/Code/failedPrecondition`` for a user namespace when
     ///   nobody can map the owners of the files.
     public func prepare(
-        _ key: String, parent: String, kind: Snapshot.Kind, labels: [String: String]
+        _ key: String, parent: String, kind: Snapshot.Kind, labels: [String: String],
+        for caller: Caller? = nil
     ) throws(SnapshotterError) -> [SnapshotMount] {
         guard !key.isEmpty else { throw SnapshotterError(.invalidArgument, "a snapshot needs a key") }
         let size = try Self.size(labels)
         let mapping = try IDMapping(labels)
-        return try gate.with([key], sharing: parent.isEmpty ? [] : [parent]) { () throws(SnapshotterError) in
+        return try gate.with([key], sharing: parent.isEmpty ? [] : [parent], for: caller) {
+            () throws(SnapshotterError) in
             guard index[key] == nil else {
                 throw SnapshotterError(.alreadyExists, "there is a snapshot “\(key)” already")
             }
@@ -52,14 +55,15 @@ extension Snapshotter {
     ///   - name: The name of the committed one.
     ///   - parent: What the parent must be; empty leaves it as it is.
     ///   - labels: The labels of the committed one, which inherits none.
+    ///   - caller: The caller; if it leaves while this waits for another operation, this does not run.
     /// - Throws: ``SnapshotterError/Code/notFound``, ``SnapshotterError/Code/alreadyExists`` for the name,
     ///   ``SnapshotterError/Code/failedPrecondition`` for a snapshot that is not active,
     ///   ``SnapshotterError/Code/invalidArgument`` for another parent than it has.
     public func commit(
-        _ key: String, as name: String, parent: String = "", labels: [String: String]
+        _ key: String, as name: String, parent: String = "", labels: [String: String], for caller: Caller? = nil
     ) throws(SnapshotterError) {
         guard !name.isEmpty else { throw SnapshotterError(.invalidArgument, "a committed snapshot needs a name") }
-        try gate.with(Array(Set([key, name]))) { () throws(SnapshotterError) in
+        try gate.with([key, name], for: caller) { () throws(SnapshotterError) in
             let entry = try entry(key)
             guard entry.record.kind == .active else {
                 throw SnapshotterError(
@@ -69,7 +73,7 @@ extension Snapshotter {
             guard index[name] == nil else {
                 throw SnapshotterError(.alreadyExists, "there is a snapshot “\(name)” already")
             }
-            guard parent.isEmpty || parent == entry.record.parent else {
+            guard parent.isEmpty || SnapshotKey(parent) == SnapshotKey(entry.record.parent) else {
                 throw SnapshotterError(
                     .invalidArgument,
                     "the snapshot “\(key)” was made from “\(entry.record.parent)”, and a thin device cannot get another "
@@ -93,10 +97,13 @@ extension Snapshotter {
     ///
     /// It is gone, durably, when the call returns; its space becomes free behind that.
     ///
+    /// - Parameters:
+    ///   - key: The snapshot.
+    ///   - caller: The caller; if it leaves while this waits for another operation, this does not run.
     /// - Throws: ``SnapshotterError/Code/notFound``; ``SnapshotterError/Code/failedPrecondition`` for everything else, such
     ///   as others that were made from it: then it stays whole.
-    public func remove(_ key: String) throws(SnapshotterError) {
-        try gate.with([key]) { () throws(SnapshotterError) in
+    public func remove(_ key: String, for caller: Caller? = nil) throws(SnapshotterError) {
+        try gate.with([key], for: caller) { () throws(SnapshotterError) in
             let entry = try entry(key)
             guard !index.hasChildren(key) else {
                 throw SnapshotterError(

@@ -77,9 +77,12 @@ public final class Snapshotter: Sendable {
 
     /// How to mount an active snapshot or a view; its device is there when the call returns.
     ///
+    /// - Parameters:
+    ///   - key: The snapshot.
+    ///   - caller: The caller; if it leaves while this waits for another operation, this does not run.
     /// - Throws: ``SnapshotterError/Code/notFound``; ``SnapshotterError/Code/failedPrecondition`` for a committed one.
-    public func mounts(_ key: String) throws(SnapshotterError) -> [SnapshotMount] {
-        try gate.with([key]) { () throws(SnapshotterError) in
+    public func mounts(_ key: String, for caller: Caller? = nil) throws(SnapshotterError) -> [SnapshotMount] {
+        try gate.with([key], for: caller) { () throws(SnapshotterError) in
             let entry = try entry(key)
             guard entry.record.kind != .committed else {
                 throw SnapshotterError(
@@ -101,13 +104,14 @@ public final class Snapshotter: Sendable {
     ///   - labels: The new labels.
     ///   - paths: Which of them count: `labels` for all of them, `labels.` with a label's name behind it for one, which is
     ///     deleted where `labels` has no such label. None is all.
+    ///   - caller: The caller; if it leaves while this waits for another operation, this does not run.
     /// - Returns: What the snapshot is now.
     /// - Throws: ``SnapshotterError/Code/notFound``; ``SnapshotterError/Code/invalidArgument`` for another path.
     public func update(
-        _ key: String, labels: [String: String], paths: [String]
+        _ key: String, labels: [String: String], paths: [String], for caller: Caller? = nil
     ) throws(SnapshotterError) -> Snapshot {
         let update = try LabelUpdate(labels: labels, paths: paths)
-        return try gate.with([key]) { () throws(SnapshotterError) in
+        return try gate.with([key], for: caller) { () throws(SnapshotterError) in
             let layer = try entry(key).layer
             let record = try attempting("update snapshot “\(key)”") { () throws(LayerStoreError) in
                 try store.updateSnapshot(layer) { record in

@@ -14,6 +14,12 @@ public struct SnapshotterError: Error, Sendable, CustomStringConvertible {
         case resourceExhausted = "resource_exhausted"
         /// The snapshot is not in the state for it. containerd's garbage collector goes on after this one, and after no other.
         case failedPrecondition = "failed_precondition"
+        /// The caller has left before the operation began.
+        case cancelled = "cancelled"
+        /// The caller's deadline has passed before the operation began.
+        case deadlineExceeded = "deadline_exceeded"
+        /// The service has no such method, or cannot read what was sent to it.
+        case unimplemented = "unimplemented"
         /// The service is about to end.
         case unavailable = "unavailable"
         /// Any other failure.

@@ -1,10 +1,11 @@
 internal import Glibc
 
 /// Counts what is to be done, and lets a thread sleep until there is something.
-@safe final class Semaphore: @unchecked Sendable {
+@safe package final class Semaphore: @unchecked Sendable {
     private let semaphore: UnsafeMutablePointer<sem_t>
 
-    init() {
+    /// A semaphore with no signal.
+    package init() {
         unsafe semaphore = .allocate(capacity: 1)
         unsafe sem_init(semaphore, 0, 0)
     }
@@ -14,12 +15,13 @@ internal import Glibc
         unsafe semaphore.deallocate()
     }
 
-    func signal() {
+    /// Wakes a thread that waits, or the next one that would.
+    package func signal() {
         unsafe sem_post(semaphore)
     }
 
     /// Waits for a signal, at most for a time; what has been signalled more than once meanwhile counts as one.
-    func wait(seconds: Int?) {
+    package func wait(seconds: Int?) {
         var result: CInt
         repeat {
             if let seconds {

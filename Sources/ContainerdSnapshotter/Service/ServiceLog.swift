@@ -1,28 +1,82 @@
 #if Daemon
 internal import Glibc
+internal import LayerStore
+internal import NIOPosix
 internal import Synchronization
-internal import SystemPackage
+public import SystemPackage
 
 /// What the service has to say, a line for each event on standard error: for the journal, or as JSON for programs.
+///
+/// A thread of its own writes the lines, so that no call waits for whoever reads them. While that reader does not keep up,
+/// lines are dropped, and a later line says how many.
 public final class ServiceLog: Sendable {
     private let isJSON: Bool
     private let isVerbose: Bool
-    private let lock = Mutex(())
+    /// How many bytes may wait to be written.
+    private static let longestBacklog = 1 << 20
+
+    private struct Backlog {
+        var bytes = 0
+        var dropped = 0
+    }
+
+    private let output: FileDescriptor
+    private let backlog = Mutex(Backlog())
+    private let writer = NIOThreadPool(numberOfThreads: 1)
 
     /// Makes a log.
     ///
     /// - Parameters:
     ///   - isJSON: Whether each line is an object in JSON.
     ///   - isVerbose: Whether each call gets a line; otherwise those that failed for a reason of the store's.
-    public init(isJSON: Bool, isVerbose: Bool) {
+    ///   - output: Where the lines go.
+    public init(isJSON: Bool, isVerbose: Bool, output: FileDescriptor = .standardError) {
         self.isJSON = isJSON
         self.isVerbose = isVerbose
+        self.output = output
+        writer.start()
+    }
+
+    deinit {
+        writer.shutdownGracefully { _ in }
+    }
+
+    /// Waits until all that was said is written, but not longer than a few seconds: its reader may have stopped reading.
+    public func flush() {
+        let isWritten = Semaphore()
+        writer.submit { _ in isWritten.signal() }
+        isWritten.wait(seconds: 2)
     }
 
     /// Says something.
     public func note(
         _ message: String, level: String = "info", _ fields: [(name: String, value: String)] = []
     ) {
+        let line = line(message, level, fields)
+        let dropped = backlog.withLock { backlog -> Int? in
+            guard backlog.bytes + line.utf8.count <= Self.longestBacklog else {
+                backlog.dropped += 1
+                return nil
+            }
+            backlog.bytes += line.utf8.count
+            defer { backlog.dropped = 0 }
+            return backlog.dropped
+        }
+        guard let dropped else { return }
+        let notice =
+            dropped == 0
+            ? ""
+            : self.line(
+                "lines of this log are missing here, because they were not read in time", "warning",
+                [(name: "lines", value: String(dropped))])
+        writer.submit { [output] _ in
+            // Where the output is closed, nobody listens.
+            _ = try? output.writeAll((notice + line).utf8)
+            self.backlog.withLock { $0.bytes -= line.utf8.count }
+        }
+    }
+
+    private func line(_ message: String, _ level: String, _ fields: [(name: String, value: String)]) -> String {
         var time = timespec()
         unsafe clock_gettime(CLOCK_REALTIME, &time)
         let milliseconds = String(1000 + time.tv_nsec / 1_000_000).dropFirst()
@@ -30,9 +84,7 @@ public final class ServiceLog: Sendable {
         for (name, value) in [(name: "level", value: level), (name: "message", value: message)] + fields {
             line += isJSON ? ",\(Self.quoted(name)):\(Self.quoted(value))" : " \(name)=\(Self.quoted(value))"
         }
-        line += isJSON ? "}\n" : "\n"
-        // Where standard error is closed, nobody listens.
-        lock.withLock { _ in _ = try? FileDescriptor.standardError.writeAll(line.utf8) }
+        return line + (isJSON ? "}\n" : "\n")
     }
 
     func call(_ method: String, _ key: String, _ duration: Duration, failure: SnapshotterError?) {

@@ -1,9 +1,7 @@
 #if Daemon
-internal import GRPCCore
 internal import Glibc
 internal import NIOCore
 internal import NIOPosix
-internal import Synchronization
 public import SystemPackage
 
 /// The service for containerd: a snapshotter behind a unix socket.
@@ -11,15 +9,13 @@ public final class SnapshotterServer: Sendable {
     /// How many calls are in the kernel at a time; each has a thread that may block there.
     public static let threads = 32
 
-    private let snapshotter: Snapshotter
     private let log: ServiceLog
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    private let pool = NIOThreadPool(numberOfThreads: SnapshotterServer.threads)
     /// Figures are wanted most while all the other threads are taken.
     private let metricsPool = NIOThreadPool(numberOfThreads: 1)
-    private let server: GRPCServer<UnixSocketTransport>
+    private let connections: Connections
+    private let listener: any Channel
     private let metricsListeners: [any Channel]
-    private let outcome = Mutex<Result<Void, any Error>?>(nil)
 
     /// Listens at its sockets; calls are answered from ``run()`` on.
     ///
@@ -34,15 +30,16 @@ public final class SnapshotterServer: Sendable {
         _ snapshotter: Snapshotter, socket: FilePath, metricsSocket: FilePath? = nil,
         metricsAddress: MetricsAddress? = nil, log: ServiceLog
     ) throws {
-        self.snapshotter = snapshotter
         self.log = log
         let (group, metricsPool, metrics) = (group, metricsPool, ServiceMetrics())
-        let connections = UnixSocketTransport.Connections()
+        let connections = Connections(
+            CallDispatcher(
+                SnapshotsMethods.service, SnapshotsMethods.all(snapshotter), threads: Self.threads, metrics, log))
+        self.connections = connections
         // It accepts when there is somebody to serve what it accepts.
-        let listener = try SocketFile.listen(
+        listener = try SocketFile.listen(
             socket,
-            ServerBootstrap(group: group).serverChannelOption(.backlog, value: 256)
-                .serverChannelOption(.autoRead, value: false)
+            ServerBootstrap(group: group).serverChannelOption(.autoRead, value: false)
                 .childChannelInitializer { channel in
                     PeerIdentity.check(channel).flatMapThrowing { try connections.accept(channel) }
                 })
@@ -66,41 +63,22 @@ public final class SnapshotterServer: Sendable {
             listeners.append(try metricsAddress.listen(bootstrap))
         }
         metricsListeners = listeners
-        server = GRPCServer(
-            transport: UnixSocketTransport(listener, connections),
-            services: [SnapshotsService(snapshotter: snapshotter, threads: pool, log: log, metrics: metrics)])
     }
 
     /// Answers calls until the process is told to end by SIGTERM or SIGINT; calls that are under way then are answered.
     ///
     /// Those signals must be blocked in every thread: see ``blockSignals()``.
-    public func run() throws {
-        pool.start()
+    public func run() {
         if !metricsListeners.isEmpty { metricsPool.start() }
-        // Only here anything asynchronous begins: a program whose main function is asynchronous starts slowly.
-        Task {
-            do {
-                try await server.serve()
-                finish(.success(()))
-            } catch {
-                finish(.failure(error))
-            }
-        }
+        let listener = listener
+        listener.setOption(.autoRead, value: true).whenSuccess { listener.read() }
         ReadinessNotice.send("READY=1")
         let signal = Self.awaitSignal()
-        if outcome.withLock({ $0 }) == nil {
-            log.note("the service ends", [(name: "signal", value: String(signal))])
-        }
+        log.note("the service ends", [(name: "signal", value: String(signal))])
         ReadinessNotice.send("STOPPING=1")
-        server.beginGracefulShutdown()
+        listener.close(promise: nil)
         for listener in metricsListeners { listener.close(promise: nil) }
-        while outcome.withLock({ $0 }) == nil { usleep(5000) }
-        try outcome.withLock { $0 }?.get()
-    }
-
-    private func finish(_ result: Result<Void, any Error>) {
-        outcome.withLock { $0 = result }
-        kill(getpid(), SIGTERM)
+        connections.drain()
     }
 
     /// Keeps the signals that end the service for ``run()``; to be called before there is any other thread.

@@ -63,6 +63,7 @@ struct Serve: ParsableCommand {
                 parsing: $0, allowsRemote: metricsAllowRemote || configuration?.metricsAllowRemote == true)
         }
         let log = ServiceLog(isJSON: options.output.isJSON, isVerbose: verbose)
+        defer { log.flush() }
         let store = try LayerStore.initialize(
             options.rootPath(), options: options.allStorageOptions(), note: { log.note($0, level: "warning") })
         let snapshotter = try Snapshotter(store, mapsOwners: remapsIDs || configuration?.remapsIDs == true)
@@ -82,7 +83,7 @@ struct Serve: ParsableCommand {
                 (name: "socket", value: socket.string), (name: "root", value: store.root.string),
                 (name: "snapshots", value: String(snapshotter.count)),
             ])
-        try server.run()
+        server.run()
     }
 }
 #endif
