@@ -12,7 +12,9 @@ struct Diff: ParsableCommand {
         discussion: """
             The archive is what Docker and OCI call a layer: a deleted file is an empty one whose name begins with .wh. \
             in it. All extended attributes are in it, and times to the nanosecond, but no sockets. If the parent is not \
-            known, as of the layers that Docker made, the archive has all files.
+            known, as of the layers that Docker made, the archive has all files. An archive cannot hold a file whose own \
+            name begins with .wh., which would delete another one where it is unpacked; “dmlayer changes” lists such \
+            files, and --skip-reserved leaves them out.
             """)
 
     @Argument(help: "The id of the layer.")
@@ -20,11 +22,18 @@ struct Diff: ParsableCommand {
 
     @OptionGroup var parent: ParentOption
 
-    @Option(help: ArgumentHelp("Where the archive goes, instead of standard output.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Where the archive goes, instead of standard output. A file that is there is replaced when the archive is "
+                + "complete.",
+            valueName: "file"))
     var output: String?
 
     @Flag(help: "Lose what Docker loses: extended attributes but file capabilities, and fractions of seconds.")
     var docker = false
+
+    @Flag(help: "Leave out files whose own names begin with .wh., instead of writing nothing.")
+    var skipReserved = false
 
     @OptionGroup var options: GlobalOptions
 
@@ -36,21 +45,15 @@ struct Diff: ParsableCommand {
 
     func run() throws {
         let (store, id, parent) = (try options.openStore(), try LayerID(id), try parent.id)
-        let export = LayerExport(attributes: docker ? .docker : .all)
-        guard let output else {
-            try store.exportChanges(of: id, against: parent, to: Progress.showing(.standardOutput), export)
-            return
+        let export = LayerExport(
+            attributes: docker ? .docker : .all, reservedNames: skipReserved ? .leftOut : .refused)
+        func write(to file: FileDescriptor) throws {
+            let summary = try store.exportChanges(of: id, against: parent, to: Progress.showing(file), export)
+            let count = summary.reservedNames
+            guard count > 0 else { return }
+            Output.note("left out of the archive: \(count) file\(count == 1 ? "" : "s") with .wh. before a name")
         }
-        let file: FileDescriptor
-        do {
-            file = try .open(
-                FilePath(output), .writeOnly, options: [.create, .truncate, .closeOnExec],
-                permissions: [.ownerReadWrite, .groupRead, .otherRead])
-        } catch {
-            throw Failure("cannot open \(output): \(error)")
-        }
-        try file.closeAfter {
-            _ = try store.exportChanges(of: id, against: parent, to: Progress.showing(file), export)
-        }
+        guard let output else { return try write(to: .standardOutput) }
+        try OutputFile(FilePath(output)).write(write)
     }
 }
