@@ -122,7 +122,8 @@ let package = Package(
                 "BenchmarkFloor", "DeviceMapper", "LayerStore", "TestSupport", "ThinProvisioning", arguments, system,
             ], path: "Benchmarks/StoreBenchmark", swiftSettings: strict),
         .testTarget(
-            name: "LayerArchiveTests", dependencies: ["CShims", "LayerArchive", "TestSupport", system], swiftSettings: strict),
+            name: "LayerArchiveTests", dependencies: ["CShims", "LayerArchive", "TestSupport", system],
+            swiftSettings: strict),
     ]
 )
 

@@ -61,6 +61,13 @@ extension ChangeSet: RandomAccessCollection {
     /// The position after the last change.
     public var endIndex: Int { order.endIndex }
 
+    /// The first change of a file whose name begins with `prefix`.
+    ///
+    /// A directory with a change somewhere within is one itself, so that no path has such a part otherwise.
+    func firstChange(named prefix: [UInt8]) -> Change? {
+        order.first { tree.name(at: Int($0), beginsWith: prefix) }.map { tree[Int($0)] }
+    }
+
     /// The change at a position.
     public subscript(position: Int) -> Change { tree[Int(order[position])] }
 }

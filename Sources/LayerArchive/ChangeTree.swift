@@ -45,6 +45,13 @@ struct ChangeTree: Sendable {
         (0..<Int32(nodes.count)).sorted { nodes[Int($0)].rank < nodes[Int($1)].rank }
     }
 
+    /// Whether the last part of the path at a position begins with `prefix`.
+    func name(at position: Int, beginsWith prefix: [UInt8]) -> Bool {
+        let node = nodes[position]
+        let start = Int(node.nameStart)
+        return names[start..<(start + Int(node.nameLength))].starts(with: prefix)
+    }
+
     /// The change at a position, with its whole path.
     subscript(position: Int) -> Change {
         var length = -1

@@ -42,6 +42,7 @@ final class ExportFile {
         _ name: FileName, in directory: FileDescriptor
     ) throws(Errno) -> FileDescriptor {
         let held = try HeldFile(name, in: directory)
+        // As a symbolic link that has taken its place.
         guard try held.status().type == .regular else { throw .tooManySymbolicLinkLevels }
         return try held.openForReading()
     }

@@ -6,7 +6,9 @@ internal import SystemPackage
 /// file and to no other.
 final class HeldFile {
     let descriptor: FileDescriptor
-    /// Whether the file is open. Otherwise the descriptor (`O_PATH`) only says which file it is, which suits all types.
+    /// Whether the file is open.
+    ///
+    /// Otherwise the descriptor (`O_PATH`) only says which file it is, which is possible with files of all types.
     private let isOpen: Bool
 
     /// Takes over an open file.
@@ -17,10 +19,12 @@ final class HeldFile {
 
     /// Reaches the entry `name` of an open directory without opening it: also a symbolic link itself.
     ///
-    /// - Throws: `EXDEV` when something is mounted there.
-    init(_ name: FileName, in directory: FileDescriptor) throws(Errno) {
+    /// - Throws: With ``OpenDirectory/Resolution/oneFileSystem``, `EXDEV` when something is mounted there.
+    init(
+        _ name: FileName, in directory: FileDescriptor, _ resolution: OpenDirectory.Resolution = []
+    ) throws(Errno) {
         descriptor = try OpenDirectory.open(
-            name.bytes, from: directory, dmshim_O_PATH, [.noSymbolicLinks, .oneFileSystem])
+            name.bytes, from: directory, dmshim_O_PATH, resolution.union(.noSymbolicLinks))
         isOpen = false
     }
 

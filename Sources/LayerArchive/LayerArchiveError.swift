@@ -76,7 +76,9 @@ extension LayerArchiveError: CustomStringConvertible {
     private var advice: String? {
         switch code {
         case .truncated: "get the archive again: what was unpacked of it is not a whole layer"
-        case .reservedName: "rename or remove the file: on unpacking, this name would delete another one"
+        case .reservedName:
+            "where it is unpacked, this name would delete another file: rename it, or leave such files out with "
+                + "--skip-reserved"
         case .changedMeanwhile: "stop what writes to the layer, or use a snapshot of it"
         case .output where errno == .brokenPipe: "what was to read the archive has ended"
         case .file where errno == .noSpace: "make the layer larger, or the pool, or free space in it"

@@ -15,7 +15,7 @@ public struct LayerExport: Sendable {
         /// Times to the nanosecond, and all extended attributes but `security.selinux`, which comes from the host's
         /// policy, and `security.evm`, which signs the inode.
         ///
-        /// A name that begins with `.wh.` is an error in this mode, since unpacking it would delete something.
+        /// What becomes of names that begin with `.wh.` says ``LayerExport/reservedNames``.
         case all
         /// What Docker exports: times in whole seconds, and of the extended attributes `security.capability` only,
         /// without the user namespace that it may be valid in.
@@ -33,6 +33,16 @@ public struct LayerExport: Sendable {
         case holes
     }
 
+    /// What becomes of files whose names begin with `.wh.`, which no layer archive can hold: unpacked, such a name deletes
+    /// another file.
+    public enum ReservedNames: Sendable {
+        /// The first one is an error, before anything is written. So an archive never lacks a file that its reader counts
+        /// on.
+        case refused
+        /// They are left out, with all that is in them.
+        case leftOut
+    }
+
     /// What was written.
     public struct Summary: Hashable, Sendable {
         /// The size of the archive in bytes.
@@ -41,19 +51,27 @@ public struct LayerExport: Sendable {
         public fileprivate(set) var entries = 0
         /// How many sockets were left out.
         public fileprivate(set) var sockets = 0
+        /// How many files were left out because of their names; see ``LayerExport/ReservedNames``.
+        public fileprivate(set) var reservedNames = 0
     }
 
     /// How much of what is known about a file goes into the archive.
     public var attributes: Attributes
     /// What the holes of sparse files become.
     public var holes: Holes
+    /// What becomes of names that begin with `.wh.`; with ``Attributes/docker``, they are written as they are.
+    public var reservedNames: ReservedNames
     /// Asked before each entry and for each mebibyte.
     public var cancellation: Cancellation
 
     /// Makes the settings of an export.
-    public init(attributes: Attributes = .all, holes: Holes = .zeros, cancellation: Cancellation = .never) {
+    public init(
+        attributes: Attributes = .all, holes: Holes = .zeros, reservedNames: ReservedNames = .refused,
+        cancellation: Cancellation = .never
+    ) {
         self.attributes = attributes
         self.holes = holes
+        self.reservedNames = reservedNames
         self.cancellation = cancellation
     }
 
@@ -69,18 +87,28 @@ public struct LayerExport: Sendable {
     public func write(
         _ changes: ChangeSet, of upper: FileDescriptor, to output: any ArchiveOutput
     ) throws(LayerArchiveError) -> Summary {
+        let reserved = attributes == .all ? changes.firstChange(named: Whiteout.prefix) : nil
+        if let reserved, reservedNames == .refused {
+            throw LayerArchiveError(.reservedName, "the archive cannot hold the name", name: reserved.relativePath)
+        }
         let writer = TarWriter(output, cancellation: cancellation)
         var source = ExportSource(upper)
-        var linkedFiles: [UInt64: [UInt8]] = [:]
+        // Where the first name of a file is in the changes, by its inode.
+        var linkedFiles: [UInt64: Int] = [:]
         var summary = Summary()
-        for change in changes {
+        for position in changes.indices {
             try cancellation.check()
+            let change = changes[position]
+            if reserved != nil, Self.hasReservedName(change) {
+                summary.reservedNames += 1
+                continue
+            }
             if change.kind != .deleted, change.type == .socket {
                 summary.sockets += 1
                 continue
             }
             do {
-                try write(change, from: &source, to: writer, &linkedFiles)
+                try write(changes, position, from: &source, to: writer, &linkedFiles)
             } catch {
                 var error = error
                 if error.code != .output, error.code != .cancelled { error.name = change.relativePath }
@@ -93,13 +121,17 @@ public struct LayerExport: Sendable {
         return summary
     }
 
+    /// Whether the name of the file, or of a directory that it is in, means a deletion in an archive.
+    private static func hasReservedName(_ change: Change) -> Bool {
+        change.relativePath.split(separator: UInt8(ascii: "/")).contains { $0.starts(with: Whiteout.prefix) }
+    }
+
     private func write(
-        _ change: Change, from source: inout ExportSource, to writer: TarWriter, _ linkedFiles: inout [UInt64: [UInt8]]
+        _ changes: ChangeSet, _ position: Int, from source: inout ExportSource, to writer: TarWriter,
+        _ linkedFiles: inout [UInt64: Int]
     ) throws(LayerArchiveError) {
+        let change = changes[position]
         let name = try source.enterParent(of: change)
-        if name.bytes.starts(with: Whiteout.prefix), attributes == .all {
-            throw LayerArchiveError(.reservedName, "the archive cannot hold the name")
-        }
         if change.kind == .deleted {
             let parent = change.relativePath.dropLast(name.bytes.count)
             var entry = TarEntry(path: parent + Whiteout.prefix + name.bytes, kind: .file, permissions: 0)
@@ -115,12 +147,12 @@ public struct LayerExport: Sendable {
         if entry.kind != .directory, file.status.linkCount > 1 {
             if let first = linkedFiles[file.status.inode] {
                 entry.kind = .hardLink
-                entry.linkTarget = first
+                entry.linkTarget = changes[first].relativePath
                 entry.size = 0
                 try writer.append(entry)
                 return
             }
-            linkedFiles[file.status.inode] = change.relativePath
+            linkedFiles[file.status.inode] = position
         }
         entry.attributes = try file.extendedAttributes(attributes)
         if entry.kind == .file, holes == .holes { entry.dataRanges = try file.dataRanges() }

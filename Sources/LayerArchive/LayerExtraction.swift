@@ -17,10 +17,15 @@ public struct LayerExtraction: Sendable {
         public internal(set) var entries = 0
         /// How many extended attributes the file system did not take, or does not allow.
         public internal(set) var refusedAttributes = 0
+        /// Whether the archive said where it ends; if not, nothing tells whether entries are missing at its end.
+        public internal(set) var hasEndMark = true
     }
 
     /// Asked before each entry and for each mebibyte.
     public var cancellation: Cancellation
+    /// How many bytes of memory may be taken by what has to be known of an archive until its end: owners, times and
+    /// attributes of directories, and which files it brought.
+    public var memoryLimit = 256 << 20
 
     /// Makes the settings of an extraction.
     public init(cancellation: Cancellation = .never) {
@@ -47,10 +52,11 @@ public struct LayerExtraction: Sendable {
     /// - Parameters:
     ///   - reader: The reader, with the same cancellation.
     ///   - root: The root directory of the layer.
-    /// - Throws: ``LayerArchiveError`` with the name of the entry and its offset in the archive.
+    /// - Throws: ``LayerArchiveError`` with the name of the entry and its offset in the archive;
+    ///   ``LayerArchiveError/Code/unsupported`` where the archive takes more memory than ``memoryLimit``.
     @discardableResult
     public func extract(_ reader: TarReader, into root: FileDescriptor) throws(LayerArchiveError) -> Summary {
-        var unpacking = Unpacking(into: root)
+        var unpacking = Unpacking(into: root, memoryLimit: memoryLimit)
         do throws(LayerArchiveError) {
             while let entry = try reader.next() {
                 do throws(LayerArchiveError) {
@@ -72,6 +78,8 @@ public struct LayerExtraction: Sendable {
         }
         try unpacking.removeLinkDirectory()
         try reader.drain()
-        return unpacking.summary
+        var summary = unpacking.summary
+        summary.hasEndMark = reader.hasEndMark
+        return summary
     }
 }

@@ -50,25 +50,31 @@ struct SparseMap {
 
     /// Reads pax format 0.1, one record of all numbers, or 0.0, one record for each.
     static func pairs(in pax: PaxRecords) throws(LayerArchiveError) -> [Int64]? {
-        let numbers: [ArraySlice<UInt8>]
-        if let map = pax.value(of: "GNU.sparse.map") {
-            numbers = map.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
-        } else if pax.value(of: "GNU.sparse.numblocks") != nil {
-            numbers = pax.records.compactMap { record in
-                let isOffset = record.keyword.elementsEqual("GNU.sparse.offset".utf8)
-                return isOffset || record.keyword.elementsEqual("GNU.sparse.numbytes".utf8) ? record.value[...] : nil
-            }
-        } else {
-            return nil
-        }
         var pairs: [Int64] = []
-        for digits in numbers {
-            guard let number = PaxRecords.number(digits) else {
-                throw LayerArchiveError(.malformed, "the map of the holes has something else than numbers")
+        if let map = pax.value(of: "GNU.sparse.map") {
+            // One number after the other: as a list of its parts, a map would take many times its size.
+            var rest = map[...]
+            while true {
+                let digits = rest.prefix { $0 != UInt8(ascii: ",") }
+                try append(digits, to: &pairs)
+                guard digits.endIndex < rest.endIndex else { return pairs }
+                rest = rest[(digits.endIndex + 1)...]
             }
-            pairs.append(number)
+        }
+        guard pax.value(of: "GNU.sparse.numblocks") != nil else { return nil }
+        for (keyword, value) in pax.records
+        where keyword.elementsEqual("GNU.sparse.offset".utf8) || keyword.elementsEqual("GNU.sparse.numbytes".utf8) {
+            try append(value[...], to: &pairs)
         }
         return pairs
+    }
+
+    private static func append(_ digits: ArraySlice<UInt8>, to pairs: inout [Int64]) throws(LayerArchiveError) {
+        guard let number = PaxRecords.number(digits) else {
+            throw LayerArchiveError(.malformed, "the map of the holes has something else than numbers")
+        }
+        guard pairs.count <= 2 * mostRanges + 1 else { throw tooManyRanges }
+        pairs.append(number)
     }
 
     /// The map as pax format 1.0 puts it before the data: lines of numbers, filled up with zeros to a whole block.

@@ -11,8 +11,12 @@ struct TarHeader {
         case beforeData
     }
 
-    /// The longest name or target of a link that is taken, far longer than what Linux takes in one piece.
-    private static let longestName = 1 << 16
+    /// The longest name or target of a link that is taken, in bytes.
+    ///
+    /// Linux takes 4095 bytes in one piece, and a tree can be deeper.
+    static let longestName = 1 << 20
+    /// The most bytes of extended headers and long names that one entry can have; more are an attack.
+    static let mostBytes: Int64 = 16 << 20
 
     /// The pax records that hold for the entry.
     var records: PaxRecords
@@ -25,6 +29,8 @@ struct TarHeader {
     /// The name, once it is known.
     private(set) var name: [UInt8]?
     private let globalCount: Int
+    /// How many bytes the extended headers and long names had until here.
+    private var bytes: Int64 = 0
 
     init(globalRecords: PaxRecords, offset: Int64) {
         records = globalRecords
@@ -35,11 +41,21 @@ struct TarHeader {
     /// Whether something was said about an entry that is still to come.
     var isStarted: Bool { longName != nil || longLinkName != nil || records.records.count > globalCount }
 
+    /// Counts what another header of the entry takes, before it is read.
+    mutating func claim(_ size: Int64) throws(LayerArchiveError) {
+        guard size <= Self.mostBytes - bytes else {
+            throw LayerArchiveError(
+                .unsupported,
+                "the extended headers of one entry have more than \(Self.mostBytes >> 20) MiB, which nothing needs")
+        }
+        bytes += size
+    }
+
     /// Makes the entry of a header block.
     mutating func entry(_ block: TarBlock) throws(LayerArchiveError) -> TarEntry {
         let path = try path(block)
         guard path.count <= Self.longestName else {
-            throw LayerArchiveError(.unsupported, "a name has \(path.count) bytes, more than any file can have")
+            throw LayerArchiveError(.unsupported, "a name has \(path.count) bytes; \(Self.longestName) can be unpacked")
         }
         name = path
         var entry = try TarEntry(path: path, kind: kind(block), permissions: UInt32(block.number(.mode) & 0o7777))
@@ -52,7 +68,9 @@ struct TarHeader {
         if entry.kind == .hardLink || entry.kind == .symbolicLink {
             entry.linkTarget = try records.path("linkpath") ?? longLinkName ?? block.text(TarBlock.Text.linkName)
             guard entry.linkTarget.count <= Self.longestName else {
-                throw LayerArchiveError(.unsupported, "the target of a link has \(entry.linkTarget.count) bytes")
+                throw LayerArchiveError(
+                    .unsupported,
+                    "the target of a link has \(entry.linkTarget.count) bytes; \(Self.longestName) can be unpacked")
             }
         }
         if block.dialect != .v7, entry.kind == .characterDevice || entry.kind == .blockDevice {

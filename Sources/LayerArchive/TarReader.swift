@@ -2,9 +2,6 @@
 ///
 /// Archives are not trusted. Whatever their bytes, the reader returns entries or throws.
 public final class TarReader {
-    /// The largest extended header or long name that is read; larger ones are an attack.
-    static let largestHeader: Int64 = 16 << 20
-
     private var buffer: InputBuffer
     private let cancellation: Cancellation
     /// The pax records that hold for all entries that follow.
@@ -15,6 +12,11 @@ public final class TarReader {
     private var remaining: Int64 = 0
     private var filling = 0
     private var hasEnded = false
+    /// Whether the archive has the mark that says where it ends; known when ``next()`` has returned `nil`.
+    ///
+    /// Without it, nothing tells whether the archive was cut off between two entries. Go's `archive/tar`, and so Docker and
+    /// containerd, and GNU tar take such an archive.
+    public private(set) var hasEndMark = false
 
     /// Prepares to read from the position where `input` is.
     public init(_ input: any ArchiveInput, cancellation: Cancellation = .never) {
@@ -29,12 +31,14 @@ public final class TarReader {
 
     /// Goes to the next entry, passing over what was not read of the last one's contents.
     ///
-    /// - Returns: `nil` at the mark that ends the archive.
+    /// - Returns: `nil` at the mark that ends the archive, or where the input ends after a whole entry; see
+    ///   ``hasEndMark``.
     /// - Throws: ``LayerArchiveError/Code/malformed``, ``LayerArchiveError/Code/unsupported``, or
-    ///   ``LayerArchiveError/Code/truncated`` when the input ends without the mark: then nothing is sure to be whole.
+    ///   ``LayerArchiveError/Code/truncated`` when the input is empty or ends within an entry.
     public func next() throws(LayerArchiveError) -> TarEntry? {
         guard !hasEnded else { return nil }
         try skipContents()
+        guard try !hasEndedWithoutMark() else { return nil }
         var header = TarHeader(globalRecords: globalRecords.records, offset: buffer.offset)
         entry = nil
         do {
@@ -107,9 +111,23 @@ public final class TarReader {
             buffer.consume(count)
             remaining -= Int64(count)
         }
-        guard try buffer.fill(filling) else { throw truncation("after the contents of") }
-        buffer.consume(filling)
+        // Where the input ends within what only fills up the block, the contents are whole.
+        _ = try buffer.fill(filling)
+        buffer.consume(min(filling, buffer.count))
         filling = 0
+    }
+
+    /// Whether the input ends here, between two entries.
+    ///
+    /// An input without a single byte is no archive: it mostly comes from a program that has failed.
+    private func hasEndedWithoutMark() throws(LayerArchiveError) -> Bool {
+        guard try !buffer.fill(1) else { return false }
+        guard buffer.offset > 0 else {
+            throw LayerArchiveError(.truncated, "there is no archive: the input has no bytes")
+        }
+        entry = nil
+        hasEnded = true
+        return true
     }
 
     private func truncation(_ place: String) -> LayerArchiveError {
@@ -132,17 +150,18 @@ public final class TarReader {
         switch block.type {
         // Solaris has its own letter for the same.
         case UInt8(ascii: "x"), UInt8(ascii: "X"):
-            header.records = try globalRecords.records.overridden(by: PaxRecords(parsing: readPayload(size)))
+            let records = try PaxRecords(parsing: readPayload(size, of: &header))
+            header.records = globalRecords.records.overridden(by: records)
         case UInt8(ascii: "g"):
-            try globalRecords.merge(PaxRecords(parsing: readPayload(size)))
+            try globalRecords.merge(PaxRecords(parsing: readPayload(size, of: &header)))
             header = TarHeader(globalRecords: globalRecords.records, offset: header.offset)
         case UInt8(ascii: "L"):
-            header.longName = try Array(readPayload(size).prefix { $0 != 0 })
+            header.longName = try Array(readPayload(size, of: &header).prefix { $0 != 0 })
         case UInt8(ascii: "K"):
-            header.longLinkName = try Array(readPayload(size).prefix { $0 != 0 })
+            header.longLinkName = try Array(readPayload(size, of: &header).prefix { $0 != 0 })
         // The name of a tape.
         case UInt8(ascii: "V"):
-            _ = try readPayload(size)
+            _ = try readPayload(size, of: &header)
         default:
             try begin(try header.entry(block), block, &header)
         }
@@ -195,7 +214,7 @@ public final class TarReader {
         var expected: Int64 = 1
         var read: Int64 = 0
         while Int64(numbers.count) < expected {
-            guard remaining >= Int64(TarBlock.size), read < Self.largestHeader else {
+            guard remaining >= Int64(TarBlock.size), read < TarHeader.mostBytes else {
                 throw LayerArchiveError(.malformed, "the map of the holes does not end within the data")
             }
             let block = try readBlock()
@@ -203,6 +222,9 @@ public final class TarReader {
             remaining -= Int64(TarBlock.size)
             for byte in block.bytes where Int64(numbers.count) < expected {
                 guard byte == UInt8(ascii: "\n") else {
+                    guard digits.count < 20 else {
+                        throw LayerArchiveError(.malformed, "the map of the holes has a number that is too long")
+                    }
                     digits.append(byte)
                     continue
                 }
@@ -222,18 +244,15 @@ public final class TarReader {
 
     private func readBlock() throws(LayerArchiveError) -> TarBlock {
         guard try buffer.fill(TarBlock.size) else {
-            let place = buffer.count == 0 ? "without the mark of its end" : "within a header"
-            throw LayerArchiveError(.truncated, "the archive ends \(place)")
+            throw LayerArchiveError(.truncated, "the archive ends within a header")
         }
         defer { buffer.consume(TarBlock.size) }
         return buffer.withPrefix(TarBlock.size) { TarBlock($0) }
     }
 
     /// Reads the contents of an extended header.
-    private func readPayload(_ size: Int64) throws(LayerArchiveError) -> [UInt8] {
-        guard size <= Self.largestHeader else {
-            throw LayerArchiveError(.unsupported, "an extended header has \(size) bytes, more than anything needs")
-        }
+    private func readPayload(_ size: Int64, of header: inout TarHeader) throws(LayerArchiveError) -> [UInt8] {
+        try header.claim(size)
         var payload: [UInt8] = []
         // Whole blocks are read, as they are there.
         let blocks = (Int(size) + TarBlock.size - 1) / TarBlock.size
@@ -247,6 +266,7 @@ public final class TarReader {
             throw LayerArchiveError(.malformed, "the archive ends after an extended header")
         }
         hasEnded = true
+        hasEndMark = true
         guard try buffer.fill(TarBlock.size) else { return }
         guard try readBlock().isZero else {
             throw LayerArchiveError(.malformed, "a single block of zeros is followed by something else")

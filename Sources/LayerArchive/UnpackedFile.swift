@@ -70,7 +70,7 @@ struct UnpackedFile {
     }
 
     /// Reaches what is there.
-    func held() throws(Errno) -> HeldFile { try HeldFile(name, in: directory) }
+    func held() throws(Errno) -> HeldFile { try HeldFile(name, in: directory, .oneFileSystem) }
 
     private func call(_ body: (UnsafePointer<CChar>) -> CInt) throws(Errno) {
         guard unsafe name.withCString(body) == 0 else { throw Errno(rawValue: errno) }

@@ -11,11 +11,16 @@ struct Unpacking {
         let inheritsAccessList: Bool
         /// Where it comes among the others.
         let rank: Int
+
+        /// About how much memory it takes.
+        var bytes: Int {
+            entry.attributes.reduce(512 + entry.path.count) { $0 + $1.name.count + $1.value.count + 128 }
+        }
     }
 
     private static let root = FileName(".".utf8)
-    /// The most bytes of extended attributes that are kept for directories.
-    private static let mostPendingBytes = 64 << 20
+    /// About how much memory a number in a set takes.
+    private static let bytesOfNumber = 32
 
     private(set) var summary = LayerExtraction.Summary()
     private var tree: ExtractionRoot
@@ -25,13 +30,27 @@ struct Unpacking {
     private var pendingDirectories: [UInt64: PendingDirectory] = [:]
     private var pendingBytes = 0
     private var hasLinkDirectory = false
+    private let memoryLimit: Int
 
-    init(into root: FileDescriptor) {
+    /// - Parameter memoryLimit: As of ``LayerExtraction/memoryLimit``.
+    init(into root: FileDescriptor, memoryLimit: Int) {
         tree = ExtractionRoot(root)
+        self.memoryLimit = memoryLimit
     }
 
     /// Does what an entry says.
     mutating func unpack(_ entry: TarEntry, from reader: TarReader) throws(LayerArchiveError) {
+        try carryOut(entry, from: reader)
+        let kept = pendingBytes + (unpacked.count + tree.newDirectoryCount) * Self.bytesOfNumber
+        guard kept <= memoryLimit else {
+            throw LayerArchiveError(
+                .unsupported,
+                "what must be remembered of the directories and files of the archive takes more than "
+                    + "\(memoryLimit >> 20) MiB, at")
+        }
+    }
+
+    private mutating func carryOut(_ entry: TarEntry, from reader: TarReader) throws(LayerArchiveError) {
         let (size, overflows) = summary.size.addingReportingOverflow(entry.size)
         guard !overflows else { throw LayerArchiveError(.malformed, "the sizes of all entries together are too large") }
         summary.size = size
@@ -213,20 +232,10 @@ struct Unpacking {
             let pending = PendingDirectory(
                 entry: entry, inheritsAccessList: isNew && directory.givesAccessList, rank: summary.entries)
             let replaced = pendingDirectories.updateValue(pending, forKey: inode)
-            pendingBytes += Self.bytes(of: entry.attributes) - Self.bytes(of: replaced?.entry.attributes ?? [])
+            pendingBytes += pending.bytes - (replaced?.bytes ?? 0)
         } catch {
             throw LayerArchiveError(.file, "cannot get the status of", errno: error)
         }
-        guard pendingBytes <= Self.mostPendingBytes else {
-            throw LayerArchiveError(
-                .unsupported,
-                "the directories of the archive have more than \(Self.mostPendingBytes >> 20) MiB of extended attributes"
-            )
-        }
-    }
-
-    private static func bytes(of attributes: [ExtendedAttribute]) -> Int {
-        attributes.reduce(0) { $0 + $1.name.count + $1.value.count }
     }
 
     /// What stands for an entry of a directory: a number of 64 bits, as archives can have many entries.

@@ -44,7 +44,7 @@ final class LayerContent {
         self.mount = mount
         self.ownsDevice = ownsDevice
         let descriptor = unsafe openat(
-            mount.root.rawValue, record.contentDirectory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            mount.root.rawValue, record.content.relativePath, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         if descriptor >= 0 {
             directory = FileDescriptor(rawValue: descriptor)
         } else if errno != ENOENT {
@@ -59,11 +59,6 @@ final class LayerContent {
         directory = nil
         mount = nil
     }
-}
-
-extension LayerRecord {
-    /// Where the content is in the file system: containerd has it at the top.
-    fileprivate var contentDirectory: String { snapshot == nil ? "rootfs" : "." }
 }
 
 extension LayerStore {
@@ -89,6 +84,7 @@ extension LayerStore {
         try requireWritable()
         let record = try existing(id)
         try requireNoService(for: record)
+        try record.content.requireWritable()
         let used = try usedDevice(record, pool.control)
         defer { used?.held.close() }
         if let device = used?.device {
@@ -98,7 +94,7 @@ extension LayerStore {
         let device = try used?.device ?? activate(id, record, in: pool)
         let mount = try mount(device, .readWrite, removing: used == nil ? record.deviceID : nil, pool.control)
         // As when it is mounted at its place.
-        if record.snapshot == nil {
+        if record.content.isMadeByStore {
             try prepareContent(FilePath("/proc/self/fd/\(mount.root.rawValue)/rootfs"), of: id)
         }
         return try LayerContent(of: id, record, on: device.number, mount, ownsDevice: used == nil)
@@ -153,7 +149,7 @@ extension LayerStore {
             return nil
         }
         return try LayerContent(
-            of: id, record.deviceID, on: device.number, at: mountPoint.appending(record.contentDirectory),
+            of: id, record.deviceID, on: device.number, at: record.content.path(in: mountPoint),
             keepsTimesBack: MountOptions.words(entry.filesystemOptions).contains("lazytime"))
     }
 

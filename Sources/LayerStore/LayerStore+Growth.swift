@@ -19,6 +19,7 @@ extension LayerStore {
             try withPool(layers: [id]) { pool, _ in
                 var record = try existing(id)
                 try requireNoService(for: record)
+                try record.content.requireWritable()
                 guard size >= record.size else {
                     throw LayerStoreError(
                         .sizeTooSmall,

@@ -21,7 +21,15 @@ extension LayerStore {
     public func create(
         _ id: LayerID, parent: LayerID? = nil, size: UInt64? = nil
     ) throws(LayerStoreError) -> LayerRecord {
-        try create(id, parent: parent, size: size) { _, _ in }
+        try create(id, parent: parent, size: size) { _, _ in try requireDockerLayout(of: parent) }
+    }
+
+    /// Refuses to make one of Docker's layers from one of containerd's snapshots, whose content is at another place.
+    private func requireDockerLayout(of parent: LayerID?) throws {
+        guard let parent, let snapshot = try metadata.record(of: parent)?.snapshot else { return }
+        throw LayerStoreError(
+            .failed,
+            "its parent \(parent) is containerd's snapshot “\(snapshot.key)”; make a snapshot of it through containerd")
     }
 
     /// Makes a layer as a snapshot of another.

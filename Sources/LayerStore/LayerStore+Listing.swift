@@ -70,7 +70,7 @@ extension LayerStore {
             return LayerDetails(
                 id: id, record: record, deviceName: try directory.deviceName(of: id).description,
                 devicePath: active.map { FilePath("/dev/dm-\($0.number.minor)") },
-                mountPath: isMounted ? directory.mountPoint(of: id).appending("rootfs") : nil, mappedBytes: mapped)
+                mountPath: isMounted ? record.content.path(in: directory.mountPoint(of: id)) : nil, mappedBytes: mapped)
         }
     }
 }

@@ -15,7 +15,8 @@ extension LayerStore {
     /// - Parameters:
     ///   - id: The layer.
     ///   - label: The SELinux label of everything in it. A layer that is mounted already must have this label.
-    /// - Returns: The absolute path of the layer's content, the directory `rootfs` in its file system.
+    /// - Returns: The absolute path of the layer's content: the directory `rootfs` in its file system, or all of that in
+    ///   containerd's snapshots. A snapshot that must not change is mounted read-only.
     /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or what the kernel says.
     public func mount(_ id: LayerID, label: String? = nil) throws(LayerStoreError) -> FilePath {
         try attempting("mount layer \(id)") {
@@ -24,7 +25,7 @@ extension LayerStore {
                 let record = try existing(id)
                 try requireNoService(for: record)
                 let mountPoint = directory.mountPoint(of: id)
-                let content = mountPoint.appending("rootfs")
+                let content = record.content.path(in: mountPoint)
                 let active = try device(of: record.deviceID, pool.control)
                 let wasMounted = try active.map { try isMounted($0.number, at: mountPoint) } ?? false
                 if wasMounted, let label { try requireLabel(label, of: id, at: mountPoint) }
@@ -32,7 +33,7 @@ extension LayerStore {
                 // A failed enlargement can leave a layer mounted without it. A file system that is frozen, as while it is
                 // copied, can be asked, and would let who writes wait.
                 let hasContent = unsafe wasMounted && faccessat(AT_FDCWD, content.string, F_OK, 0) == 0
-                if !hasContent {
+                if record.content.isMadeByStore, !hasContent {
                     do {
                         try prepareContent(content, of: id)
                     } catch {
@@ -82,12 +83,33 @@ extension LayerStore {
         _ id: LayerID, _ record: LayerRecord, _ active: DeviceInformation?, label: String?, in pool: ThinPool,
         at mountPoint: FilePath
     ) throws {
-        let device = try activated(id, record, active, in: pool)
+        let device: DeviceInformation
+        do {
+            device = try mountActivated(
+                id, record, active, label, in: pool, at: mountPoint, isReadOnly: !record.content.isWritable)
+        } catch let error as FilesystemError where error.errno == .readOnlyFileSystem && !record.content.isWritable {
+            // It was not unmounted properly, and is not what it should be before its journal has been replayed.
+            device = try mountActivated(id, record, nil, label, in: pool, at: mountPoint, isReadOnly: false)
+        }
+        do {
+            try limitRetries(of: device.number)
+        } catch {
+            _ = try? deactivate(id, record.deviceID)
+            throw error
+        }
+    }
+
+    private func mountActivated(
+        _ id: LayerID, _ record: LayerRecord, _ active: DeviceInformation?, _ label: String?, in pool: ThinPool,
+        at mountPoint: FilePath, isReadOnly: Bool
+    ) throws -> DeviceInformation {
+        let device = try activated(id, record, active, in: pool, isReadOnly: isReadOnly)
         do {
             try StoreDirectory.makeDirectory(mountPoint, mode: 0o755)
             try Mount.mount(
                 DeviceNode.path(of: device.number), at: mountPoint, type: configuration.filesystem.rawValue,
-                options: try mountOptions(label))
+                options: try mountOptions(label) + (record.content.isWritable ? [] : ["ro"]))
+            return device
         } catch {
             _ = unsafe rmdir(mountPoint.string)
             // A device that was there before stays, and goes with its last user if it was about to.
@@ -96,12 +118,6 @@ extension LayerStore {
             if !wasThere || isDeferred {
                 _ = try? pool.control.removeDevice(.uuid(try uuid(of: record.deviceID)), deferred: isDeferred)
             }
-            throw error
-        }
-        do {
-            try limitRetries(of: device.number)
-        } catch {
-            _ = try? deactivate(id, record.deviceID)
             throw error
         }
     }
@@ -157,13 +173,16 @@ extension LayerStore {
 
     /// The device of a layer, made anew where a process died before it had a table.
     func activated(
-        _ id: LayerID, _ record: LayerRecord, _ active: DeviceInformation?, in pool: ThinPool
+        _ id: LayerID, _ record: LayerRecord, _ active: DeviceInformation?, in pool: ThinPool,
+        isReadOnly: Bool = false
     ) throws -> DeviceInformation {
         if let active {
             if try active.hasActiveTable && !active.isReadOnly && cancelRemoval(of: active, pool.control) {
                 return active
             }
             if access == .readOnly, active.hasActiveTable { return active }
+            // One that somebody reads does for reading, and stays when that has ended.
+            if try isReadOnly && active.hasActiveTable && cancelRemoval(of: active, pool.control) { return active }
             if active.isReadOnly, active.openCount > 0 {
                 // Somebody reads the layer without having it mounted at a place.
                 throw busy(id, DeviceUser.users(of: active.number).map(LayerUser.init))
@@ -172,7 +191,7 @@ extension LayerStore {
                 _ = try failure(removing: uuid(of: record.deviceID), pool.control)
             }
         }
-        return try activate(id, record, in: pool, isReadOnly: access == .readOnly)
+        return try activate(id, record, in: pool, isReadOnly: isReadOnly || access == .readOnly)
     }
 
     func activate(

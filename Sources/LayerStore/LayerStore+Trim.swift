@@ -54,6 +54,10 @@ extension LayerStore {
     /// - Returns: `nil` for a layer that is not mounted, or not there any more, unless it must be.
     private func trim(_ id: LayerID, in pool: ThinPool, mounting: Bool) throws -> UInt64? {
         guard let record = try mounting ? existing(id) : metadata.record(of: id) else { return nil }
+        guard record.content.isWritable else {
+            if mounting { try record.content.requireWritable() }
+            return nil
+        }
         let mountPoint = directory.mountPoint(of: id)
         if let active = try device(of: record.deviceID, pool.control),
             try isMounted(active.number, at: mountPoint)

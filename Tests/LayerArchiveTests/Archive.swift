@@ -62,6 +62,21 @@ final class Archive: ArchiveOutput {
         return entries
     }
 
+    /// For each entry, from where its contents have ended to where the next one begins.
+    func contentEnds() throws(LayerArchiveError) -> [ClosedRange<Int>] {
+        let reader = TarReader(input())
+        var ends: [ClosedRange<Int>] = []
+        var filling: Int?
+        while let entry = try reader.next() {
+            let start = Int(entry.offset)
+            ends.append((start - (filling ?? 0))...start)
+            var stored = 0
+            try reader.readContents { (_, bytes) throws(LayerArchiveError) in stored += bytes.count }
+            filling = -stored & 511
+        }
+        return ends
+    }
+
     private final class Input: ArchiveInput {
         private var rest: ArraySlice<UInt8>
         private let pieces: Int

@@ -79,7 +79,7 @@ import Testing
         try copy.setAttribute("user.test", [1], of: ".")
         try archive.extract(into: copy)
         try copy.shell("touch -d @1 .")
-        #expect(try copy.listing() == tree.listing())
+        #expect(try copy.names() == tree.names())
         let docker = try Archive(of: tree, against: nil, LayerExport(attributes: .docker))
         #expect(try docker.entries().allSatisfy { $0.entry.attributes.isEmpty })
     }
@@ -157,5 +157,62 @@ import Testing
             try export.write(changes, of: tree.descriptor, to: Archive())
         }
         #expect(error?.code == .cancelled)
+    }
+
+    /// Such a name means a deletion in an archive.
+    @Test func leavesReservedNamesOutOnRequest() throws {
+        let tree = try TemporaryDirectory("mkdir -p .wh.d/sub; touch a .wh.a .wh.d/sub/f .wh.d-b; ln a h")
+        let refusal = #expect(throws: LayerArchiveError.self) { try Archive(of: tree, against: nil) }
+        #expect(refusal?.code == .reservedName)
+        #expect(refusal?.name == Array(".wh.a".utf8))
+        #expect(refusal?.description.contains("--skip-reserved") == true)
+        // Refused before anything is written.
+        let output = Archive()
+        let changes = try ChangeSet(of: tree.descriptor, against: nil)
+        _ = try? LayerExport().write(changes, of: tree.descriptor, to: output)
+        #expect(output.bytes.isEmpty)
+        let export = LayerExport(reservedNames: .leftOut)
+        let summary = try export.write(changes, of: tree.descriptor, to: output)
+        #expect(summary.reservedNames == 5)
+        #expect(summary.entries == 2)
+        #expect(try output.entries().map { String(decoding: $0.entry.path, as: UTF8.self) } == ["a", "h"])
+        #expect(changes.contains { $0.path.string == "/.wh.d/sub/f" })
+    }
+
+    /// A path that is longer than what a system call takes.
+    @Test func pathsOfAnyLengthGoOutAndIn() throws {
+        let tree = try TemporaryDirectory(
+            """
+            n=$(printf '%0200d' 0)
+            for i in $(seq 30); do mkdir "$n"; touch -d @7 "$n/f$i"; chmod 751 "$n"; cd -P "./$n"; done
+            echo deep >file; ln file hard; mkfifo fifo; ln -s file link; mkdir gone; touch gone/x; cd /
+            """)
+        let archive = try Archive(of: tree, against: nil)
+        #expect(try archive.entries().contains { $0.entry.path.count > 6000 })
+        let copy = try TemporaryDirectory()
+        try archive.extract(into: copy)
+        #expect(try copy.names() == tree.names())
+        #expect(try Archive(of: copy, against: nil).bytes == archive.bytes)
+        // Deletions there, and links on the way.
+        let prefix = Array(repeating: String(repeating: "0", count: 200), count: 30).joined(separator: "/")
+        let links = [
+            (TarEntry.make(.symbolicLink, "up", to: ".."), ""), (.make(.symbolicLink, "root", to: "/up/."), ""),
+            (.make(.file, prefix + "/gone/.wh.x"), ""), (.make(.file, prefix + "/.wh.hard"), ""),
+            (.make(.symbolicLink, prefix + "/top", to: "/root/../../" + String(repeating: "0", count: 200)), ""),
+            (.make(.file, prefix + "/top/f-new"), ""), (.make(.file, prefix + "/made/on/the/way"), ""),
+            (.make(.hardLink, prefix + "/top/hard-new", to: prefix + "/file"), ""),
+        ]
+        try Archive(links).extract(into: copy)
+        let names = try copy.names()
+        #expect(names.contains(String(repeating: "0", count: 200) + "/f-new"))
+        #expect(names.contains(String(repeating: "0", count: 200) + "/hard-new"))
+        #expect(names.contains { $0.hasSuffix("/made/on/the/way") })
+        #expect(!names.contains { $0.hasSuffix("/gone/x") || $0.hasSuffix("/hard") })
+        // A link that leads to itself.
+        let loop = [
+            (TarEntry.make(.symbolicLink, prefix + "/loop", to: "loop"), ""), (.make(.file, prefix + "/loop/x"), ""),
+        ]
+        let error = #expect(throws: LayerArchiveError.self) { try Archive(loop).extract(into: copy) }
+        #expect(error?.errno == .tooManySymbolicLinkLevels)
     }
 }

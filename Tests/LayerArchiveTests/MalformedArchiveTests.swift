@@ -115,8 +115,8 @@ import Testing
     @Test func limitsWhatHoldsForOneEntry() throws {
         let file = try Self.file()
         let records = [String(repeating: "5 a=\n", count: 1 << 17 + 1)]
-        let name = [Self.record("path", String(repeating: "x", count: 1 << 16 + 1))]
-        let link = [Self.record("linkpath", String(repeating: "x", count: 1 << 16 + 1))]
+        let name = [Self.record("path", String(repeating: "x", count: 1 << 20 + 1))]
+        let link = [Self.record("linkpath", String(repeating: "x", count: 1 << 20 + 1))]
         let symbolicLink = try Archive([(.make(.symbolicLink, "link", to: "x"), "")]).bytes
         let version = [Self.record("GNU.sparse.major", "1") + Self.record("GNU.sparse.minor", "0")]
         let map = try Archive([(.make(.file, "sparse"), "300000\n" + String(repeating: "0\n", count: 1000))]).bytes
@@ -126,6 +126,70 @@ import Testing
         ] {
             #expect(#expect(throws: LayerArchiveError.self) { try archive.entries() }?.code == .unsupported)
         }
+    }
+
+    /// Many headers that hold for one entry, each of an allowed size.
+    @Test func limitsTheHeadersOfOneEntryTogether() throws {
+        let name = String(repeating: "x", count: 9 << 20)
+        let archive = try Self.headers("L", [name, name], before: Self.file())
+        let error = #expect(throws: LayerArchiveError.self) { try archive.entries() }
+        #expect(error?.code == .unsupported)
+        #expect(error?.description.contains("16 MiB") == true)
+    }
+
+    /// A map of millions of numbers takes no more memory than its text and the ranges that are allowed.
+    @Test func aMapOfHolesTakesLittleMemory() throws {
+        for (map, code) in [
+            (String(repeating: ",", count: 8 << 20), LayerArchiveError.Code.malformed),
+            (String(repeating: "0,", count: 4 << 20) + "0", .unsupported),
+        ] {
+            let archive = try Self.headers("x", [Self.record("GNU.sparse.map", map)], before: Self.file())
+            let memory = try MemoryPeak()
+            let error = #expect(throws: LayerArchiveError.self) { try archive.entries() }
+            #expect(error?.code == code)
+            // Other tests take memory, too.
+            #expect(try memory.growth() < 128 << 20)
+        }
+        // A number without an end.
+        let version = Self.record("GNU.sparse.major", "1") + Self.record("GNU.sparse.minor", "0")
+        let file = try Archive([(.make(.file, "sparse"), String(repeating: "1", count: 1 << 20))]).bytes
+        let archive = try Self.headers("x", [version], before: file)
+        #expect(#expect(throws: LayerArchiveError.self) { try archive.entries() }?.code == .malformed)
+    }
+
+    /// Everything that is kept until the end of the archive counts.
+    @Test func limitsWhatIsKeptUntilTheEnd() throws {
+        var extraction = LayerExtraction()
+        extraction.memoryLimit = 1 << 20
+        var attribute = TarEntry.make(.directory, "d")
+        attribute.attributes = [
+            ExtendedAttribute(name: Array("user.a".utf8), value: [UInt8](repeating: 1, count: 2 << 20))
+        ]
+        let long = String(repeating: "/" + String(repeating: "x", count: 200), count: 10)
+        let archives: [[(TarEntry, String)]] = [
+            [(attribute, "")],
+            (0..<600).map { (.make(.directory, "d\($0)" + long), "") },
+        ]
+        for entries in archives {
+            let tree = try TemporaryDirectory()
+            let error = #expect(throws: LayerArchiveError.self) {
+                try extraction.extract(Archive(entries).input(), into: tree.descriptor)
+            }
+            #expect(error?.code == .unsupported)
+            #expect(error?.description.contains("more than 1 MiB") == true)
+        }
+        // The same directory as often as it likes is one.
+        let same = (0..<5000).map { _ in (TarEntry.make(.directory, "d"), "") }
+        let one = try TemporaryDirectory()
+        try extraction.extract(Archive(same).input(), into: one.descriptor)
+        // Hard links take no inodes.
+        extraction.memoryLimit = 16 << 10
+        let links = [(TarEntry.make(.file, "f"), "")] + (0..<600).map { (.make(.hardLink, "l\($0)", to: "f"), "") }
+        let tree = try TemporaryDirectory()
+        let error = #expect(throws: LayerArchiveError.self) {
+            try extraction.extract(Archive(links).input(), into: tree.descriptor)
+        }
+        #expect(error?.code == .unsupported)
     }
 
     @Test(arguments: ["gzip", "bzip2", "xz", "zstd"])
@@ -189,14 +253,45 @@ import Testing
 
     @Test func survivesAnyTruncation() throws {
         let sample = try Sample()
+        let ends = try Archive(sample.bytes).contentEnds()
         let bytes = sample.bytes
         var generator = SeededGenerator(seed: 1)
         for _ in 0..<600 {
             let length = Int.random(in: 0..<(bytes.count - 1024), using: &generator)
             let archive = sample.rest(of: Array(bytes.prefix(length)), from: length)
-            let error = #expect(throws: LayerArchiveError.self) { try archive.entries() }
-            #expect(error?.code == .truncated)
+            // Where contents have ended, and only what fills up their block is missing, the entry is whole.
+            if length > 0, ends.contains(where: { $0.contains(length) }) {
+                _ = try archive.entries()
+            } else {
+                let error = #expect(throws: LayerArchiveError.self) { try archive.entries() }
+                #expect(error?.code == .truncated)
+            }
         }
+    }
+
+    /// Go's `archive/tar` and GNU tar take an archive without the mark of its end.
+    @Test func takesAnArchiveWithoutTheMarkOfItsEnd() throws {
+        let whole = try Archive([(.make(.directory, "d"), ""), (.make(.file, "d/file"), "contents")]).bytes
+        let ends: [(missing: Int, hasEndMark: Bool)] = [(0, true), (512, true), (1024, false), (1024 + 504, false)]
+        for (missing, hasEndMark) in ends {
+            let bytes = Array(whole.dropLast(missing))
+            let tree = try TemporaryDirectory()
+            #expect(try Archive(bytes).extract(into: tree).hasEndMark == hasEndMark)
+            #expect(try tree.contents(of: "d/file") == Array("contents".utf8))
+            if missing != 1024 + 504 {
+                #expect(try Program.output(["tar", "-tf", "-"], input: bytes) == Array("d/\nd/file\n".utf8))
+            }
+        }
+        for missing in [513, 1023, 1024 + 505, 1024 + 512, whole.count] {
+            // Within the mark, a header or contents.
+            let rest = Archive(Array(whole.dropLast(missing)))
+            let error = #expect(throws: LayerArchiveError.self) { try rest.entries() }
+            #expect(error?.code == .truncated, "\(missing)")
+        }
+        // After an extended header, an entry is missing.
+        let long = try Archive([(.make(.file, String(repeating: "x", count: 200)), "")]).bytes
+        let error = #expect(throws: LayerArchiveError.self) { try Archive(Array(long.prefix(1024))).entries() }
+        #expect(error?.code == .truncated)
     }
 
     @Test func survivesAnyDamage() throws {

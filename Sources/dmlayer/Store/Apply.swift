@@ -46,6 +46,10 @@ struct Apply: ParsableCommand {
         if summary.refusedAttributes > 0 {
             Output.note("the file system did not take \(summary.refusedAttributes) extended attributes")
         }
+        if !summary.hasEndMark {
+            Output.note(
+                "the archive does not say where it ends; if it was cut off between two files, the rest is missing")
+        }
         try options.output.print(json: ApplyJSON(id, summary), text: nil)
     }
 }
@@ -55,12 +59,14 @@ private struct ApplyJSON: Encodable {
     let size: Int64
     let entries: Int
     let refusedAttributes: Int
+    let hasEndMark: Bool
 
     init(_ id: LayerID, _ summary: LayerExtraction.Summary) {
         self.id = id.text
         size = summary.size
         entries = summary.entries
         refusedAttributes = summary.refusedAttributes
+        hasEndMark = summary.hasEndMark
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -68,5 +74,6 @@ private struct ApplyJSON: Encodable {
         case size
         case entries
         case refusedAttributes = "refused_attributes"
+        case hasEndMark = "has_end_mark"
     }
 }

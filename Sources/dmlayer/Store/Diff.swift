@@ -12,7 +12,9 @@ struct Diff: ParsableCommand {
         discussion: """
             The archive is what Docker and OCI call a layer: a deleted file is an empty one whose name begins with .wh. \
             in it. All extended attributes are in it, and times to the nanosecond, but no sockets. If the parent is not \
-            known, as of the layers that Docker made, the archive has all files.
+            known, as of the layers that Docker made, the archive has all files. An archive cannot hold a file whose own \
+            name begins with .wh., which would delete another one where it is unpacked; “dmlayer changes” lists such \
+            files, and --skip-reserved leaves them out.
             """)
 
     @Argument(help: "The id of the layer.")
@@ -20,11 +22,18 @@ struct Diff: ParsableCommand {
 
     @OptionGroup var parent: ParentOption
 
-    @Option(help: ArgumentHelp("Where the archive goes, instead of standard output.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Where the archive goes, instead of standard output. A file that is there is replaced when the archive is "
+                + "complete.",
+            valueName: "file"))
     var output: String?
 
     @Flag(help: "Lose what Docker loses: extended attributes but file capabilities, and fractions of seconds.")
     var docker = false
+
+    @Flag(help: "Leave out files whose own names begin with .wh., instead of writing nothing.")
+    var skipReserved = false
 
     @OptionGroup var options: GlobalOptions
 
@@ -40,22 +49,21 @@ struct Diff: ParsableCommand {
 
     func run() throws {
         let (store, id, parent) = (try options.openStore(), try LayerID(id), try parent.id)
-        let export = LayerExport(attributes: docker ? .docker : .all)
+        let export = LayerExport(
+            attributes: docker ? .docker : .all, reservedNames: skipReserved ? .leftOut : .refused)
+        func write(to file: FileDescriptor) throws -> LayerExport.Summary {
+            let summary = try store.exportChanges(of: id, against: parent, to: Progress.showing(file), export)
+            let count = summary.reservedNames
+            if count > 0 {
+                Output.note("left out of the archive: \(count) file\(count == 1 ? "" : "s") with .wh. before a name")
+            }
+            return summary
+        }
         guard let output else {
-            try store.exportChanges(of: id, against: parent, to: Progress.showing(.standardOutput), export)
+            _ = try write(to: .standardOutput)
             return
         }
-        let file: FileDescriptor
-        do {
-            file = try .open(
-                FilePath(output), .writeOnly, options: [.create, .truncate, .closeOnExec],
-                permissions: [.ownerReadWrite, .groupRead, .otherRead])
-        } catch {
-            throw Failure("cannot open \(output): \(error)")
-        }
-        let summary = try file.closeAfter {
-            try store.exportChanges(of: id, against: parent, to: Progress.showing(file), export)
-        }
+        let summary = try OutputFile(FilePath(output)).write(write)
         try options.output.print(json: DiffJSON(id, summary), text: nil)
     }
 }
@@ -66,11 +74,13 @@ private struct DiffJSON: Encodable {
     let size: Int64
     let entries: Int
     let sockets: Int
+    let reservedNames: Int
 
     init(_ id: LayerID, _ summary: LayerExport.Summary) {
         self.id = id.text
         size = summary.size
         entries = summary.entries
         sockets = summary.sockets
+        reservedNames = summary.reservedNames
     }
 }

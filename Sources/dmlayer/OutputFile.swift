@@ -1,0 +1,99 @@
+internal import Glibc
+internal import SystemPackage
+
+/// A file that a command writes.
+///
+/// It appears, or replaces the one that is there, when it is complete; what was there before stays if anything fails. A pipe, a
+/// device or the like is written to directly.
+struct OutputFile {
+    private let path: FilePath
+
+    init(_ path: FilePath) {
+        self.path = path
+    }
+
+    /// Calls `body` with the file open for writing.
+    func write<Result>(_ body: (FileDescriptor) throws -> Result) throws -> Result {
+        let existing = try status()
+        if let existing, existing.type != .regular || isStandardOutput(existing) {
+            return try writeDirectly(existing, body)
+        }
+        let target = try existing == nil ? path : resolved()
+        let temporary = target.removingLastComponent()
+            .appending(".dmlayer-" + String(UInt64.random(in: .min ... .max), radix: 16))
+        let file = try open(temporary)
+        do {
+            // Behind `fsync`, nothing is left that could fail.
+            defer { try? file.close() }
+            let result = try body(file)
+            try finish(file, like: existing)
+            // On the disk before the name leads to it: otherwise a power cut could leave an empty file of this name.
+            guard fsync(file.rawValue) == 0, unsafe rename(temporary.string, target.string) == 0 else {
+                throw Failure("cannot write \(path): \(Errno(rawValue: errno))")
+            }
+            return result
+        } catch {
+            _ = unsafe unlink(temporary.string)
+            throw error
+        }
+    }
+
+    private func status() throws -> Stat? {
+        do {
+            return try Stat(path)
+        } catch Errno.noSuchFileOrDirectory {
+            return nil
+        } catch {
+            throw Failure("cannot open \(path): \(error)")
+        }
+    }
+
+    /// Whether the path leads to what standard output is, as /dev/stdout does: that is written to where it stands.
+    private func isStandardOutput(_ file: Stat) -> Bool {
+        // Without a standard output, it is another file.
+        guard let output = try? Stat(FileDescriptor.standardOutput) else { return false }
+        return output.deviceID == file.deviceID && output.inode == file.inode
+    }
+
+    private func writeDirectly<Result>(
+        _ existing: Stat, _ body: (FileDescriptor) throws -> Result
+    ) throws -> Result {
+        guard !isStandardOutput(existing) else { return try body(.standardOutput) }
+        let file: FileDescriptor
+        do {
+            file = try .open(path, .writeOnly, options: .closeOnExec)
+        } catch {
+            throw Failure("cannot open \(path): \(error)")
+        }
+        return try file.closeAfter { try body(file) }
+    }
+
+    /// The path without symbolic links, so that they stay.
+    private func resolved() throws -> FilePath {
+        guard let path = unsafe realpath(path.string, nil) else {
+            throw Failure("cannot open \(path): \(Errno(rawValue: errno))")
+        }
+        defer { unsafe free(path) }
+        return unsafe FilePath(platformString: path)
+    }
+
+    private func open(_ temporary: FilePath) throws -> FileDescriptor {
+        do {
+            return try .open(
+                temporary, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec],
+                permissions: [.ownerReadWrite, .groupRead, .otherRead])
+        } catch {
+            throw Failure("cannot make a file in the directory of \(path): \(error)")
+        }
+    }
+
+    /// Gives the file the permissions, and as far as that is allowed the owner, of the one that it replaces.
+    private func finish(_ file: FileDescriptor, like existing: Stat?) throws {
+        guard let existing else { return }
+        // Only root may give files away; the file is its writer's otherwise.
+        _ = fchown(file.rawValue, existing.userID.rawValue, existing.groupID.rawValue)
+        guard fchmod(file.rawValue, existing.permissions.rawValue) == 0 else {
+            throw Failure("cannot set the permissions of \(path): \(Errno(rawValue: errno))")
+        }
+    }
+}
