@@ -24,7 +24,9 @@ struct LVMConfiguration: Sendable {
             let file = directory.appending(name)
             do {
                 var reader = ConfigurationReader(try PseudoFile.read(file))
-                files.append(try reader.takeNodes().nodes)
+                let nodes = try reader.takeNodes().nodes
+                try Self.requireValues(of: nodes)
+                files.append(nodes)
             } catch let error as Errno {
                 guard error != .noSuchFileOrDirectory, error != .notDirectory else { continue }
                 throw LogicalVolumeError(.failed, "cannot read lvm2's configuration \(file): \(error)")
@@ -33,6 +35,17 @@ struct LVMConfiguration: Sendable {
             }
         }
         self.files = files
+    }
+
+    /// Refuses settings whose value cannot be understood: one that is passed over could be the filter that keeps devices out.
+    private static func requireValues(of nodes: [ConfigurationNode]) throws(LogicalVolumeError) {
+        for node in nodes {
+            if let children = node.children {
+                try requireValues(of: children)
+            } else if node.value == nil {
+                throw LogicalVolumeError(.failed, "the value of \(node.name) cannot be understood")
+            }
+        }
     }
 
     /// Settings of a text alone, for tests.
