@@ -63,6 +63,7 @@ extension LayerStore {
                 // Not the store alone: who waits for space in a full pool is inside as well, and waits for this.
                 try holder.lock(.capacity, exclusively: true)
                 let before = try growableState(of: pool)
+                try requireFiles(of: pool)
                 try growFiles(data: data, metadata: metadata)
                 try grow(pool, before)
                 let now = try growableState(of: pool)
@@ -84,7 +85,7 @@ extension LayerStore {
         let holder = try lock.open()
         try holder.lock(.capacity, exclusively: true)
         try withExtendedLifetime(holder) {
-            guard let volume = configuration.pool.poolDevice.flatMap(ThinPoolVolume.init) else { return try body() }
+            guard let volume = try poolVolume() else { return try body() }
             try volume.withPoolTable(body)
         }
     }
@@ -142,7 +143,7 @@ extension LayerStore {
     }
 
     /// Changes what is kept about the store; a root of Docker's keeps nothing, because everything follows from its files.
-    private func updateConfiguration(_ change: (inout StoreConfiguration) -> Void) throws {
+    func updateConfiguration(_ change: (inout StoreConfiguration) -> Void) throws {
         let root = try DurableDirectory(directory.root)
         guard try root.read(StoreConfiguration.fileName) != nil, let kept = try Self.configuration(in: directory) else {
             return
@@ -155,9 +156,6 @@ extension LayerStore {
     // MARK: At init
 
     /// Does what Docker does when it is started with other sizes: files become larger, and never smaller.
-    ///
-    /// And lets a full pool do what the options say.
-    ///
     /// - Returns: Whether the sizes have changed.
     func adoptCapacity(_ options: StorageOptions, note: (String) -> Void) throws -> Bool {
         guard configuration.pool.poolDevice == nil else { return false }
@@ -165,14 +163,6 @@ extension LayerStore {
         let metadata = try Self.larger(
             options.loopMetadataSize, than: try metadataFileSpace(), "dm.loopmetadatasize", note)
         if data != nil || metadata != nil { try resizePool(data: data, metadata: metadata) }
-        if let fails = options.failsWhenFull {
-            try withPool(layers: []) { pool, _ in
-                try withPoolTable {
-                    guard try pool.target().target.features.contains(.errorIfNoSpace) != fails else { return }
-                    try pool.setFailsWhenFull(fails)
-                }
-            }
-        }
         return data != nil || metadata != nil
     }
 

@@ -70,7 +70,9 @@ extension LayerStore {
     ///
     /// - Throws: ``LayerStoreError/Code/optionsContradict`` when the root's pool was made otherwise;
     ///   ``LayerStoreError/Code/backingStore`` when the device cannot be taken.
-    static func setUpDirectLVM(_ options: StorageOptions, in directory: StoreDirectory) throws {
+    static func setUpDirectLVM(
+        _ options: StorageOptions, zeroesNewBlocks: Bool, in directory: StoreDirectory
+    ) throws {
         guard let wanted = DirectLVMOptions(options) else { return }
         if let kept = try DirectLVMOptions.kept(in: directory) {
             guard kept == wanted else {
@@ -81,9 +83,11 @@ extension LayerStore {
             }
             return
         }
+        var layout = wanted.layout
+        layout.zeroesNewBlocks = zeroesNewBlocks
         do {
             try ThinPoolVolume.docker.create(
-                on: wanted.device, overwrites: options.forcesDirectLVMDevice ?? false, layout: wanted.layout)
+                on: wanted.device, overwrites: options.forcesDirectLVMDevice ?? false, layout: layout)
         } catch let error as LogicalVolumeError {
             throw LayerStoreError(.backingStore, "\(error)\(users(of: wanted.device, error))", underlying: error)
         }
@@ -108,8 +112,8 @@ extension LayerStore {
     ///
     /// - Returns: Whether `path` is the name of one that there is.
     func activateLogicalVolume(_ path: String) throws -> Bool {
-        guard let volume = ThinPoolVolume(path) else { return false }
         do {
+            guard let volume = try poolVolume() else { return false }
             try volume.activate(try control())
             return true
         } catch let error as LogicalVolumeError where error.code == .notFound {

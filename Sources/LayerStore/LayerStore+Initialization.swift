@@ -33,16 +33,22 @@ extension LayerStore {
             try maker.lock(.store, exclusively: true)
             let kept = try configuration(in: directory, options)
             var configuration =
-                kept
+                try kept.map { kept in
+                    try renamingPool(kept, options) { configuration throws(LayerStoreError) in
+                        try LayerStore(directory, configuration, transport: transport, removals: removals)
+                    }
+                }
                 ?? StoreConfiguration(
                     new: options, defaultFilesystem: options.filesystem ?? defaultFilesystem(), owner: owner)
-            try configuration.check(options)
+            try configuration.checkFixed(options)
             try checkOwner(owner, configuration)
             configuration.adopt(options)
             let store = try LayerStore(directory, configuration, transport: transport, removals: removals)
             try store.checkSupport()
+            if let pool = try store.activePool() { try store.requireFeatures(options, of: pool) }
             if kept == nil {
-                try setUpDirectLVM(options, in: directory)
+                try setUpDirectLVM(
+                    options, zeroesNewBlocks: configuration.zeroesNewBlocks ?? false, in: directory)
                 if let size = configuration.pool.dataFileSize { try BackingFile.make(directory.dataFile, size: size) }
                 if let size = configuration.pool.metadataFileSize {
                     try BackingFile.make(directory.metadataFile, size: size)
@@ -55,6 +61,10 @@ extension LayerStore {
             }
             try maker.unlock(.store)
             try store.completeBaseDevice()
+            if configuration.pool.poolDevice != nil {
+                try store.withPool(layers: []) { pool, _ in try store.rememberPool(pool) }
+            }
+            try store.adoptFeatures(options)
             if let size = options.baseSize, try store.baseSize() != size { try store.resize(.base, to: size) }
             guard try store.adoptCapacity(options, note: note) else { return store }
             return try LayerStore(opening: root, options: options, transport: transport, removals: removals)

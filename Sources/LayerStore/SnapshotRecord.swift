@@ -28,6 +28,10 @@ public struct SnapshotRecord: Hashable, Sendable, Codable {
     public var inheritedBytes: UInt64
     /// How many bytes it had when it was committed, those of its parent included; `nil` before that.
     public var committedBytes: UInt64?
+    /// Where the pool's count of events stood when it was made.
+    var poolEvents: PoolEventMark?
+    /// Whether the pool failed writes since it was made, and was shut down after that.
+    var hasLostWrites: Bool?
 
     enum CodingKeys: String, CodingKey {
         case key
@@ -38,6 +42,8 @@ public struct SnapshotRecord: Hashable, Sendable, Codable {
         case updated = "updated_ns"
         case inheritedBytes = "inherited_bytes"
         case committedBytes = "committed_bytes"
+        case poolEvents = "pool_events"
+        case hasLostWrites = "lost_writes"
     }
 
     /// Makes a record of a new snapshot.

@@ -44,6 +44,14 @@ public struct StorageOptions: Hashable, Sendable {
     ///
     /// Docker had no such option, and its pools wait.
     public var failsWhenFull: Bool?
+    /// `dm.zero_new_blocks`: whether the pool fills a new block with zeros before a layer gets it.
+    ///
+    /// Docker had no such option, and the pools that it made do not.
+    public var zeroesNewBlocks: Bool?
+    /// Whether a pool that is made now does so where ``zeroesNewBlocks`` is not given.
+    ///
+    /// It is no option that a user gives: the service sets it, because its layers go to guests that read whole devices.
+    public var zeroesNewBlocksByDefault = false
     /// `dm.libdm_log_level`: has no effect, because there is no libdm.
     public var libdmLogLevel: Int?
     /// `dm.directlvm_device`: the block device to make a volume group and a pool of.
@@ -110,6 +118,7 @@ public struct StorageOptions: Hashable, Sendable {
         case "dm.min_free_space": minimumFreeSpacePercent = try value.percent(0...99, isSignRequired: true)
         case "dm.xfs_nospace_max_retries": xfsNoSpaceRetries = try value.count()
         case "dm.error_if_no_space": failsWhenFull = try value.boolean()
+        case "dm.zero_new_blocks": zeroesNewBlocks = try value.boolean()
         case "dm.libdm_log_level": libdmLogLevel = try value.integer(2...7)
         case "dm.directlvm_device": directLVMDevice = try value.nonEmpty()
         case "dm.directlvm_device_force": forcesDirectLVMDevice = try value.boolean()
@@ -155,6 +164,12 @@ public struct StorageOptions: Hashable, Sendable {
                     "the dm.thinp_… options are about direct-lvm; name its device in dm.directlvm_device")
             }
             return
+        }
+        guard failsWhenFull != true else {
+            throw LayerStoreError(
+                .invalidOption,
+                "dm.error_if_no_space=true is not for a pool of direct-lvm, whose volume group says this: leave it out, and "
+                    + "then run “lvchange --errorwhenfull y docker/thinpool”")
         }
         let data = thinPoolPercent ?? 0
         let metadata = thinPoolMetadataPercent ?? 0

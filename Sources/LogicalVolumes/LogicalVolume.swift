@@ -130,6 +130,9 @@ public struct ThinPoolSegment: Hashable, Sendable {
     /// What the pool does otherwise than by default.
     public let features: ThinPoolTarget.Features
 
+    /// The field that says whether new blocks are filled with zeros: 1, or 0 where it is missing.
+    static let zeroingField = "zero_new_blocks"
+
     init(_ section: ConfigurationSection) throws(LogicalVolumeError) {
         metadata = try section.string("metadata")
         data = try section.string("pool")
@@ -140,7 +143,7 @@ public struct ThinPoolSegment: Hashable, Sendable {
         }
         self.blockSize = Sectors(blockSize)
         var features: ThinPoolTarget.Features = []
-        if try section.number("zero_new_blocks", default: 0) == 0 { features.insert(.skipBlockZeroing) }
+        if try section.number(Self.zeroingField, default: 0) == 0 { features.insert(.skipBlockZeroing) }
         switch try section.stringIfPresent("discards") {
         case nil, "passdown"?: break
         case "nopassdown"?: features.insert(.noDiscardPassdown)

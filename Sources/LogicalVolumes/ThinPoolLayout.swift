@@ -9,6 +9,8 @@ public struct ThinPoolLayout: Hashable, Sendable {
     public var metadataPercent: Int
     /// When and by how much the pool is to be extended.
     public var autoextend: AutoextendSettings
+    /// Whether the pool fills new blocks with zeros; Docker's does not.
+    public var zeroesNewBlocks = false
 
     /// Makes a layout.
     public init(dataPercent: Int = 95, metadataPercent: Int = 1, autoextend: AutoextendSettings) {
@@ -65,6 +67,7 @@ public struct ThinPoolLayout: Hashable, Sendable {
         }
         var group = group
         for volume in volumes { group = try group.adding(volume, host: host, time: time) }
+        if zeroesNewBlocks { group = try group.zeroingNewBlocks(true, ofPool: group.logicalVolume(name.name)) }
         return group
     }
 }

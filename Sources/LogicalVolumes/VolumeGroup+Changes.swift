@@ -179,6 +179,24 @@ extension VolumeGroup {
         }
     }
 
+    /// The group with a pool that fills new blocks with zeros, or does not.
+    func zeroingNewBlocks(_ zeroes: Bool, ofPool pool: LogicalVolume) throws(LogicalVolumeError) -> VolumeGroup {
+        try requireChangeable()
+        return try changed { node in
+            _ = node.withChild("logical_volumes") { section in
+                section.withChild(pool.name) { pool in
+                    pool.withChild("segment1") { segment in
+                        segment.withChildren { parts in
+                            parts.removeAll { $0.name == ThinPoolSegment.zeroingField }
+                            // lvm2 leaves the field out where it is 0.
+                            if zeroes { parts.append(ConfigurationNode(ThinPoolSegment.zeroingField, 1)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// The text of a linear segment.
     static func segment(_ number: Int, start: UInt64, _ range: ExtentRange) -> ConfigurationNode {
         ConfigurationNode(

@@ -38,8 +38,12 @@ struct Serve: ParsableCommand {
     func run() throws {
         SnapshotterServer.blockSignals()
         let log = ServiceLog(isJSON: options.output.isJSON, isVerbose: verbose)
+        var storageOptions = try options.allStorageOptions()
+        // Its layers go to guests, which may read every byte of their devices.
+        storageOptions.zeroesNewBlocksByDefault = true
         let store = try LayerStore.initialize(
-            options.rootPath(), options: options.allStorageOptions(), note: { log.note($0, level: "warning") })
+            options.rootPath(), options: storageOptions, note: { log.note($0, level: "warning") })
+        if let warning = try store.poolReport().zeroingWarning { log.note(warning, level: "warning") }
         let snapshotter = try Snapshotter(store)
         for file in snapshotter.damaged {
             log.note(

@@ -11,7 +11,8 @@ struct Initialize: ParsableCommand {
             The storage options are kept with the store; later commands need none. On a store that exists the command \
             completes what is missing and keeps new values of the options that can change. A larger dm.basesize makes the \
             base device larger; a larger dm.loopdatasize or dm.loopmetadatasize enlarges the pool's files, and \
-            dm.error_if_no_space changes what a full pool does, also while layers are in use.
+            dm.error_if_no_space changes what a full pool does, and dm.zero_new_blocks what is in the blocks that layers \
+            get from then on, also while layers are in use.
             """)
 
     @Option(

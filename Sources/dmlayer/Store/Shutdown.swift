@@ -11,9 +11,12 @@ struct Shutdown: ParsableCommand {
             in use stays mounted, and so does the pool; the error says who uses it.
             """)
 
+    @Flag(help: "Also where the pool has the last copy of a file that was deleted or replaced, which is lost then.")
+    var force = false
+
     @OptionGroup var options: GlobalOptions
 
     func run() throws {
-        try options.openStore().shutdown()
+        try options.openStore().shutdown(losingFiles: force)
     }
 }
