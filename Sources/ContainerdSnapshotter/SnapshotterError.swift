@@ -44,7 +44,7 @@ public struct SnapshotterError: Error, Sendable, CustomStringConvertible {
             case .layerExists: .alreadyExists
             case .sizeTooSmall, .invalidOption, .invalidLayerID: .invalidArgument
             case .notEnoughSpace: .resourceExhausted
-            case .busy: .failedPrecondition
+            case .busy, .lostWrites: .failedPrecondition
             default: .internal
             }
         self.init(code, "cannot \(operation): \(error.reason)")

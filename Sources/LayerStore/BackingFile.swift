@@ -1,5 +1,6 @@
 internal import BlockDevices
 internal import CShims
+internal import DeviceMapper
 internal import Glibc
 internal import SystemPackage
 
@@ -47,6 +48,20 @@ enum BackingFile {
                     + "making it longer does not bring back what was in the missing part")
         }
         return size
+    }
+
+    /// Whether a device is a loop device with the file at `path` behind it, under whatever name it was attached.
+    static func isBehind(_ number: DeviceNumber, _ path: FilePath) throws -> Bool {
+        guard let file = try? Stat(path), let loop = try? LoopDevice(number: number) else { return false }
+        defer { loop.close() }
+        let status = try loop.status()
+        return status.backingInode == file.inode.rawValue && status.backingDevice == DeviceNumber(file.deviceID)
+    }
+
+    /// The path of the file behind a loop device, as the kernel has it, with “ (deleted)” behind it where that is so.
+    static func name(behind number: DeviceNumber) -> String? {
+        // A device that is none, or has none, has no such file.
+        try? PseudoFile.readLine(FilePath("/sys/dev/block/\(number)/loop/backing_file"))
     }
 
     /// How many bytes the file system of a file has left.

@@ -63,6 +63,7 @@ extension LayerStore {
                 // Not the store alone: who waits for space in a full pool is inside as well, and waits for this.
                 try holder.lock(.capacity, exclusively: true)
                 let before = try growableState(of: pool)
+                try requireFiles(of: pool)
                 try growFiles(data: data, metadata: metadata)
                 try grow(pool, before)
                 let now = try growableState(of: pool)
@@ -84,7 +85,7 @@ extension LayerStore {
         let holder = try lock.open()
         try holder.lock(.capacity, exclusively: true)
         try withExtendedLifetime(holder) {
-            guard let volume = configuration.pool.poolDevice.flatMap(ThinPoolVolume.init) else { return try body() }
+            guard let volume = try poolVolume() else { return try body() }
             try volume.withPoolTable(body)
         }
     }
@@ -142,7 +143,7 @@ extension LayerStore {
     }
 
     /// Changes what is kept about the store; a root of Docker's keeps nothing, because everything follows from its files.
-    private func updateConfiguration(_ change: (inout StoreConfiguration) -> Void) throws {
+    func updateConfiguration(_ change: (inout StoreConfiguration) -> Void) throws {
         let root = try DurableDirectory(directory.root)
         guard try root.read(StoreConfiguration.fileName) != nil, let kept = try Self.configuration(in: directory) else {
             return
@@ -164,17 +165,6 @@ extension LayerStore {
             options.loopMetadataSize, than: try metadataFileSpace(), "dm.loopmetadatasize", note)
         if data != nil || metadata != nil { try resizePool(data: data, metadata: metadata) }
         return data != nil || metadata != nil
-    }
-
-    /// Lets a full pool do what the options say.
-    func adoptFullPolicy(_ options: StorageOptions) throws {
-        guard configuration.pool.poolDevice == nil, let fails = options.failsWhenFull else { return }
-        try withPool(layers: []) { pool, _ in
-            try withPoolTable {
-                guard try pool.target().target.features.contains(.errorIfNoSpace) != fails else { return }
-                try pool.setFailsWhenFull(fails)
-            }
-        }
     }
 
     private static func larger(

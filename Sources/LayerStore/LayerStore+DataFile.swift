@@ -15,6 +15,7 @@ extension LayerStore {
     ///
     /// - Returns: How many bytes.
     func trimDataFile() throws -> UInt64 {
+        if let pool = try activePool() { try requireFiles(of: pool) }
         let file = try SparseFile(directory.dataFile)
         var given: UInt64 = 0
         for slice in try Self.slices(of: unusedData(in: file)) {

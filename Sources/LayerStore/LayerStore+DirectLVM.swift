@@ -70,7 +70,9 @@ extension LayerStore {
     ///
     /// - Throws: ``LayerStoreError/Code/optionsContradict`` when the root's pool was made otherwise;
     ///   ``LayerStoreError/Code/backingStore`` when the device cannot be taken.
-    static func setUpDirectLVM(_ options: StorageOptions, in directory: StoreDirectory) throws {
+    static func setUpDirectLVM(
+        _ options: StorageOptions, zeroesNewBlocks: Bool, in directory: StoreDirectory
+    ) throws {
         guard let wanted = DirectLVMOptions(options) else { return }
         if let kept = try DirectLVMOptions.kept(in: directory) {
             guard kept == wanted else {
@@ -81,9 +83,11 @@ extension LayerStore {
             }
             return
         }
+        var layout = wanted.layout
+        layout.zeroesNewBlocks = zeroesNewBlocks
         do {
             try ThinPoolVolume.docker.create(
-                on: wanted.device, overwrites: options.forcesDirectLVMDevice ?? false, layout: wanted.layout)
+                on: wanted.device, overwrites: options.forcesDirectLVMDevice ?? false, layout: layout)
         } catch let error as LogicalVolumeError {
             throw LayerStoreError(.backingStore, "\(error)\(users(of: wanted.device, error))", underlying: error)
         }
@@ -109,16 +113,15 @@ extension LayerStore {
     /// Where lvm2 has thin volumes of its own in a pool, it puts another device on top of the pool, and people name that one:
     /// the pool's own has the suffix `-tpool` in its name and its uuid.
     func foreignPool(_ path: String, _ control: Control) throws -> DeviceReference? {
-        let suffix = "-tpool"
         let reference = try Self.reference(toPool: path)
         guard let named = try control.informationIfPresent(on: reference) else {
-            guard case .name(let name) = reference, let below = try? DeviceName("\(name)\(suffix)"),
+            guard case .name(let name) = reference, let below = try? DeviceName("\(name)\(Self.layerSuffix)"),
                 let pool = try control.informationIfPresent(on: .name(below)), pool.hasActiveTable,
-                pool.uuid?.description.hasSuffix(suffix) == true
+                pool.uuid?.description.hasSuffix(Self.layerSuffix) == true
             else { return nil }
             return .number(pool.number)
         }
-        if let uuid = named.uuid, uuid.hasPrefix("LVM-"), let below = try? DeviceUUID("\(uuid)\(suffix)"),
+        if let uuid = named.uuid, uuid.hasPrefix("LVM-"), let below = try? DeviceUUID("\(uuid)\(Self.layerSuffix)"),
             let pool = try control.informationIfPresent(on: .uuid(below)), pool.hasActiveTable
         {
             return .number(pool.number)
@@ -130,8 +133,8 @@ extension LayerStore {
     ///
     /// - Returns: Whether `path` is the name of one that there is.
     func activateLogicalVolume(_ path: String) throws -> Bool {
-        guard let volume = ThinPoolVolume(path) else { return false }
         do {
+            guard let volume = try poolVolume() else { return false }
             try volume.activate(try control())
             return true
         } catch let error as LogicalVolumeError where error.code == .notFound {

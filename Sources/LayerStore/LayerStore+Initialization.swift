@@ -123,9 +123,12 @@ extension LayerStore {
         let root = try DurableDirectory(claim.directory.root)
         do {
             try root.write(StoreConfiguration.fileName, try StoreJSON.encode(configuration))
-            try setUpDirectLVM(options, in: claim.directory)
+            try setUpDirectLVM(
+                options, zeroesNewBlocks: configuration.zeroesNewBlocks ?? false, in: claim.directory)
             try store.makeFiles()
             let pool = try store.activePoolAlone(claim.holder).pool
+            try store.requireFeatures(options, of: pool)
+            configuration.pool.poolUUID = try store.lastingUUID(of: pool)
             try claim.holder.lock([.base])
             try store.makeBaseDevice(in: pool, claim.holder)
             configuration.making = nil
@@ -164,16 +167,14 @@ extension LayerStore {
         _ kept: StoreConfiguration, _ options: StorageOptions, owner: LayerOwner?, _ claim: StoreClaim,
         _ open: (StoreConfiguration) throws -> LayerStore, _ note: (String) -> Void
     ) throws -> LayerStore {
-        var fixed = options
-        // What a full pool does can change here, and nowhere else.
-        fixed.failsWhenFull = nil
-        try kept.check(fixed)
+        var configuration = try renamingPool(kept, options, open: open)
+        try configuration.checkFixed(options)
         try checkOwner(owner, kept)
-        var configuration = kept
         configuration.making = nil
         configuration.adopt(options)
         let store = try open(configuration)
         try store.checkSupport()
+        if let pool = try store.activePool() { try store.requireFeatures(options, of: pool) }
         // Other operations go on meanwhile. No option is written before everything else has been done.
         try claim.holder.unlock(.store)
         try store.completeBaseDevice(triesMounting: configuration.mountOptions != kept.mountOptions)
@@ -185,12 +186,14 @@ extension LayerStore {
         // Another process, and the growth, may have changed it meanwhile.
         var latest = try Self.configuration(in: claim.directory, options) ?? configuration
         latest.making = nil
+        latest.pool.poolDevice = configuration.pool.poolDevice
+        latest.pool.poolUUID = try store.activePool().flatMap { try store.lastingUUID(of: $0) }
         latest.adopt(options)
         let text = try StoreJSON.encode(latest)
         if before != text { try root.write(StoreConfiguration.fileName, text) }
         try claim.holder.unlock(.store)
         do {
-            try store.adoptFullPolicy(options)
+            try store.adoptFeatures(options)
         } catch {
             // The options of before stay, as the pool has them.
             if let before, before != text { try? root.write(StoreConfiguration.fileName, before) }

@@ -27,63 +27,18 @@ extension LayerStore {
     /// The pool if it is active.
     func activePool() throws -> ThinPool? {
         let control = try control()
-        if let path = configuration.pool.poolDevice {
-            guard let reference = try foreignPool(path, control) else { return nil }
-            do {
-                return try ThinPool(control, open: reference)
-            } catch {
-                guard error.code == .invalidTable else { throw error }
-                throw LayerStoreError(
-                    .foreignDevice, "the device \(path) is not a thin pool; name one in dm.thinpooldev",
-                    underlying: error)
-            }
-        }
+        if let path = configuration.pool.poolDevice { return try activePool(named: path, control) }
         let name = try directory.poolName()
         guard let information = try control.informationIfPresent(on: .uuid(try poolUUID())) else {
             try refuseForeignPool(name, control)
             return nil
         }
-        guard information.name == name else {
-            throw LayerStoreError(
-                .foreignDevice,
-                "the pool \(information.name) is active on the files of another root, of which \(root) is a copy; shut "
-                    + "that one down first")
-        }
         // Without a table it is being made, or was left by a process that died.
         guard information.hasActiveTable else { return nil }
+        if information.name != name { try requireOwnDevices(of: information, control) }
         return ThinPool(
             control, name: information.name, number: information.number,
             blockSize: Sectors(wholeSectorsIn: configuration.blockSize))
-    }
-
-    /// Says what to do about a pool of this root that Docker made: its daemon runs, or died.
-    private func refuseForeignPool(_ name: DeviceName, _ control: Control) throws {
-        // One with the uuid has just been made by another process that has the store open.
-        guard let information = try control.informationIfPresent(on: .name(name)),
-            try information.uuid != poolUUID()
-        else { return }
-        if try information.uuid == poolUUID(for: access == .readOnly ? .readWrite : .readOnly) {
-            throw LayerStoreError(
-                .busy,
-                access == .readOnly
-                    ? "the pool \(name) is active for writing; “dmlayer shutdown” ends that"
-                    : "the pool \(name) is active for reading only; “dmlayer --read-only shutdown” ends that")
-        }
-        throw LayerStoreError(
-            .foreignDevice,
-            "the pool \(name) (\(information.number)) is active, and Docker or somebody else made it. Stop Docker; if its "
-                + "daemon died, start and stop it once, or unmount what is mounted in \(directory.mountPoints) and remove "
-                + "the devices \(directory.devicePrefix)… with “dmlayer dm remove”, the pool last")
-    }
-
-    /// A pool by any path or name: `/dev/mapper/NAME`, `/dev/VG/LV`, `/dev/dm-N`, or the name alone.
-    static func reference(toPool path: String) throws -> DeviceReference {
-        if let status = try? Stat(FilePath(path)), status.type == .blockSpecial {
-            return .number(DeviceNumber(status.specialDeviceID))
-        }
-        let prefix = "/dev/mapper/"
-        let name = path.hasPrefix(prefix) ? String(path.dropFirst(prefix.count)) : path
-        return .name(try DeviceName(name.contains("/") ? ThinPoolVolume(name)?.deviceName ?? name : name))
     }
 
     /// Makes the pool's device on its files or block devices.
@@ -92,7 +47,8 @@ extension LayerStore {
             if access == .readWrite, try activateLogicalVolume(path), let pool = try activePool() { return pool }
             throw LayerStoreError(
                 .backingStore,
-                "the pool \(path) is not active, and no volume group has it; activate it where it was made")
+                "the pool \(path) is not active, and no volume group has it; activate it where it was made. If it has "
+                    + "another name now, “dmlayer --storage-opt dm.thinpooldev=NAME init” takes that")
         }
         let control = try control()
         // The caller has the store alone: nobody is making this one.
@@ -105,8 +61,9 @@ extension LayerStore {
         let metadata = try open(
             configuration.pool.metadataDevice, file: directory.metadataFile, size: configuration.pool.metadataFileSize)
         defer { metadata.close() }
-        var features: ThinPoolTarget.Features =
-            configuration.failsWhenFull == true ? [.skipBlockZeroing, .errorIfNoSpace] : .skipBlockZeroing
+        var features: ThinPoolTarget.Features = []
+        if configuration.zeroesNewBlocks != true { features.insert(.skipBlockZeroing) }
+        if configuration.failsWhenFull == true { features.insert(.errorIfNoSpace) }
         if access == .readOnly { features.insert(.readOnly) }
         let target = ThinPoolTarget(
             metadataDevice: .number(metadata.device.number), dataDevice: .number(data.device.number),

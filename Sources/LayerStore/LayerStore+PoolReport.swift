@@ -34,37 +34,43 @@ extension LayerStore {
     private func report(
         _ pool: ThinPool, _ target: ThinPoolTarget, _ state: ThinPoolState?, _ condition: PoolReport.Condition
     ) throws -> PoolReport {
-        PoolReport(
+        let lost = try lostFiles(of: pool)
+        return PoolReport(
             root: root, name: pool.name.description, device: try DeviceNode.path(of: pool.number).string,
-            isForeign: configuration.pool.poolDevice != nil, condition: condition, refusal: nil,
+            isForeign: configuration.pool.poolDevice != nil, isMadeElsewhere: configuration.pool.isMadeElsewhere,
+            condition: condition, refusal: nil,
             isSuspended: try pool.control.information(on: .number(pool.number)).isSuspended,
             needsCheck: state?.needsCheck ?? superblock?.needsCheck ?? false,
             isReadOnlyByRequest: target.features.contains(.readOnly), blockSize: pool.blockSize.bytes,
             data: PoolReport.Space(
-                device: try Self.path(of: target.dataDevice), usage: state?.data, file: try dataFileSpace()),
+                device: try Self.path(of: target.dataDevice), usage: state?.data,
+                file: lost.contains { $0.path == directory.dataFile } ? nil : try dataFileSpace()),
             metadata: PoolReport.Space(
                 device: try Self.path(of: target.metadataDevice), usage: state?.metadata,
-                file: try metadataFileSpace()),
+                file: lost.contains { $0.path == directory.metadataFile } ? nil : try metadataFileSpace()),
             lowWaterMark: target.lowWaterMark * pool.blockSize.bytes,
             minimumFreeSpacePercent: configuration.minimumFreeSpacePercent,
-            failsWhenFull: target.features.contains(.errorIfNoSpace), noSpaceTimeout: Self.noSpaceTimeout,
+            failsWhenFull: target.features.contains(.errorIfNoSpace),
+            zeroesNewBlocks: !target.features.contains(.skipBlockZeroing), noSpaceTimeout: Self.noSpaceTimeout,
             discards: state?.discards,
             isPassdownWanted: target.features.isDisjoint(with: [.noDiscardPassdown, .ignoreDiscard]),
+            lostFiles: lost,
             deviceCount: try metadata.records().count, snapshotCount: superblock?.time)
     }
 
     private func report(_ refusal: DeviceMapperError) throws -> PoolReport {
         PoolReport(
             root: root, name: try directory.poolName().description, device: nil, isForeign: false,
-            condition: .inactive, refusal: refusal.description, isSuspended: false,
+            isMadeElsewhere: false, condition: .inactive, refusal: refusal.description, isSuspended: false,
             needsCheck: superblock?.needsCheck ?? false, isReadOnlyByRequest: false,
             blockSize: configuration.blockSize,
             data: PoolReport.Space(device: configuration.pool.dataDevice, usage: nil, file: try dataFileSpace()),
             metadata: PoolReport.Space(
                 device: configuration.pool.metadataDevice, usage: nil, file: try metadataFileSpace()),
             lowWaterMark: nil, minimumFreeSpacePercent: configuration.minimumFreeSpacePercent,
-            failsWhenFull: configuration.failsWhenFull ?? false, noSpaceTimeout: Self.noSpaceTimeout, discards: nil,
-            isPassdownWanted: true, deviceCount: try metadata.records().count, snapshotCount: superblock?.time)
+            failsWhenFull: configuration.failsWhenFull ?? false,
+            zeroesNewBlocks: configuration.zeroesNewBlocks ?? false, noSpaceTimeout: Self.noSpaceTimeout, discards: nil,
+            isPassdownWanted: true, lostFiles: [], deviceCount: try metadata.records().count, snapshotCount: superblock?.time)
     }
 
     /// The space of the data file, if there is one.

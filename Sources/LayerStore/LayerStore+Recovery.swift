@@ -18,6 +18,7 @@ extension LayerStore {
             return
         }
         try verifyBaseDevice(in: pool)
+        if configuration.pool.poolUUID == nil { try rememberPool(pool) }
         reserveMetadataSpace(state)
         try metadata.directory.removeTemporaryFiles()
         try endDockerTransaction(in: pool)
@@ -51,7 +52,7 @@ extension LayerStore {
     /// Checks that the pool is the one that the metadata directory is about, before anything is changed in it.
     ///
     /// - Throws: ``LayerStoreError/Code/foreignDevice`` with the UUIDs of both base devices.
-    private func verifyBaseDevice(in pool: ThinPool) throws {
+    func verifyBaseDevice(in pool: ThinPool) throws {
         guard let expected = try metadata.deviceSet()?.baseDeviceUUID, let record = try metadata.record(of: .base),
             record.isInitialized
         else { return }

@@ -8,11 +8,15 @@ internal import ThinProvisioning
 extension LayerStore {
     /// Unmounts every layer, ends the removals that wait, and removes the pool's device; the files stay.
     ///
+    /// - Parameter losingFiles: Whether the pool is taken down as well where it has the last copy of a file that was deleted or
+    ///   replaced; the content is gone then.
     /// - Throws: ``LayerStoreError/Code/busy`` with who uses a layer; the others are down then, and the pool is not.
-    public func shutdown() throws(LayerStoreError) {
+    ///   ``LayerStoreError/Code/backingStore`` where the pool has the last copy of a file.
+    public func shutdown(losingFiles: Bool = false) throws(LayerStoreError) {
         try attempting("shut the store down") {
             try requireNoService()
-            guard try activePool() != nil else { return }
+            guard let pool = try activePool() else { return }
+            if !losingFiles { try requireLastCopies(of: pool) }
             // What fails, or waits, is done when the pool is active again.
             if access == .readWrite { _ = try? endRemovals() }
             let holder = try lock.open()
@@ -23,13 +27,19 @@ extension LayerStore {
             // Who changes the table of the pool, as its monitor does, knows it by its number.
             try holder.lock(.capacity, exclusively: true)
             guard let pool = try activePool() else { return }
+            if !losingFiles { try requireLastCopies(of: pool) }
             if access == .readWrite, try allocator.hasUnfinished(holder) { try recover(pool, holder) }
             try deactivateAll(pool)
+            if access == .readWrite { try keepLostWrites(of: pool) }
             if configuration.pool.poolDevice == nil {
                 if let error = try failure(removing: try poolUUID(), pool.control) { throw error }
             }
             mountCounts.withLock { $0 = [:] }
         }
+    }
+
+    private func requireLastCopies(of pool: ThinPool) throws {
+        try requireFiles(of: pool, " Taking the pool down destroys it, and only “shutdown --force” does that.")
     }
 
     /// Takes every layer and the base device down.

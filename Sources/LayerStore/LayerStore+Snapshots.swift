@@ -70,6 +70,7 @@ extension LayerStore {
         let record = try create(id, parent: parent, size: size) { record, pool in
             let device = try activate(id, record, in: pool)
             record.snapshot = snapshot
+            record.snapshot?.poolEvents = try eventMark(of: pool)
             record.snapshot?.inheritedBytes = try mappedBytes(of: device, in: pool)
             path = try DeviceNode.path(of: device.number)
         }
@@ -99,7 +100,8 @@ extension LayerStore {
     ///   - id: The layer.
     ///   - change: Makes the record of the committed snapshot from the present one.
     /// - Returns: What the store keeps about the layer now.
-    /// - Throws: ``LayerStoreError/Code/noSuchLayer``, ``LayerStoreError/Code/notEnoughSpace``.
+    /// - Throws: ``LayerStoreError/Code/noSuchLayer``, ``LayerStoreError/Code/notEnoughSpace``,
+    ///   ``LayerStoreError/Code/lostWrites``.
     public func commitSnapshot(
         _ id: LayerID, _ change: (inout SnapshotRecord) -> Void
     ) throws(LayerStoreError) -> LayerRecord {
@@ -118,6 +120,7 @@ extension LayerStore {
                 defer { opened.close() }
                 // Who has written to the device without a file system, as a virtual machine, may not have flushed it.
                 try opened.flush()
+                try requireAllWrites(record.snapshot, in: pool)
                 record.snapshot?.committedBytes = try mappedBytes(of: device, in: pool)
                 try save(&record, of: id, change)
                 // The commit stands, whatever becomes of the device.

@@ -39,6 +39,8 @@ public struct StoreStatus: Hashable, Sendable {
     public let mode: ThinPoolState.Mode?
     /// Whether the pool's metadata must be checked before the pool can be changed again.
     public let needsCheck: Bool
+    /// Whether the pool fills a new block with zeros before a layer gets it.
+    public let zeroesNewBlocks: Bool
 
     /// The use of a device in bytes.
     public struct SpaceUsage: Hashable, Sendable {
@@ -76,6 +78,8 @@ public struct StoreStatus: Hashable, Sendable {
             ("Deferred Deletion Enabled", "\(defersDeletion)"),
             ("Deferred Deleted Device Count", "\(deferredDeletions)"),
             ("Library Version", "\(libraryName)"),
+            // Docker has no such row, so it stands behind all of Docker's.
+            ("Zero New Blocks", "\(zeroesNewBlocks)"),
         ]
     }
 
@@ -90,8 +94,12 @@ extension LayerStore {
         try attempting("ask for the state of the store") {
             let pool = try activePool() ?? withPool(layers: []) { pool, _ in pool }
             let target = try pool.target().target
+            let lost = try lostFiles(of: pool).map(\.path)
             let dataFile = configuration.pool.dataFileSize.map { _ in directory.dataFile }
             let metadataFile = configuration.pool.metadataFileSize.map { _ in directory.metadataFile }
+            func usage(_ usage: BlockUsage?, of file: FilePath?) throws -> StoreStatus.SpaceUsage {
+                try self.usage(usage, of: file.flatMap { lost.contains($0) ? nil : $0 })
+            }
             var state: ThinPoolState?
             if case .available(let available) = try pool.status() { state = available }
             return StoreStatus(
@@ -106,7 +114,8 @@ extension LayerStore {
                 } ?? 0,
                 defersRemoval: configuration.defersRemoval, defersDeletion: configuration.defersDeletion,
                 deferredDeletions: try metadata.unfinishedRemovals().count,
-                mode: state?.mode, needsCheck: state?.needsCheck ?? false)
+                mode: state?.mode, needsCheck: state?.needsCheck ?? false,
+                zeroesNewBlocks: !target.features.contains(.skipBlockZeroing))
         }
     }
 

@@ -10,6 +10,7 @@ public struct LayerStoreError: Error, Sendable {
         private enum Value: Hashable {
             case invalidLayerID, invalidOption, noSuchLayer, layerExists, sizeTooSmall, notInitialized
             case optionsContradict, damagedMetadata, busy, notEnoughSpace, backingStore, foreignDevice, readOnly, failed
+            case lostWrites
         }
         private let value: Value
 
@@ -39,6 +40,8 @@ public struct LayerStoreError: Error, Sendable {
         public static let foreignDevice = Code(value: .foreignDevice)
         /// The store was opened for reading only.
         public static let readOnly = Code(value: .readOnly)
+        /// Writes to the layer may have failed unseen, because the pool had no space or no metadata for a while.
+        public static let lostWrites = Code(value: .lostWrites)
         /// Any other failure; ``LayerStoreError/underlying`` tells which.
         public static let failed = Code(value: .failed)
     }

@@ -11,6 +11,11 @@ extension PoolReport {
                     "the pool is suspended: everything that uses its layers waits",
                     [.init("Let it go on.", "dmlayer dm resume \(name)")]))
         }
+        if !lostFiles.isEmpty {
+            problems.append(
+                PoolProblem(
+                    lostFiles.map(\.summary).joined(separator: "; "), Self.rescue(lostFiles, program: program)))
+        }
         switch condition {
         case .readWrite: break
         case .failed:
@@ -36,6 +41,18 @@ extension PoolReport {
                     [moreData, fewerLayers, remount]))
         }
         return problems + shortages + warnings
+    }
+
+    /// What a guest can see and what changes that, in one line; `nil` where new blocks are filled with zeros.
+    public var zeroingWarning: String? {
+        guard !zeroesNewBlocks else { return nil }
+        let change =
+            isMadeElsewhere
+            ? "change that where the pool was made, one of LVM's with “lvchange --zero y GROUP/POOL”"
+            : "“\(program) --storage-opt dm.zero_new_blocks=true init” changes that"
+        return
+            "the pool \(name) does not fill new blocks with zeros (dm.zero_new_blocks): a guest that reads its whole device "
+            + "finds data of removed layers there; \(change)"
     }
 
     private var readOnly: PoolProblem {
@@ -115,8 +132,11 @@ extension PoolReport {
 // MARK: What to do
 
 extension PoolReport {
-    private var program: String {
-        root == "/var/lib/dmlayer" ? "dmlayer" : "dmlayer --root \(Self.quoted(root.string))"
+    private var program: String { Self.program(root) }
+
+    /// The command about a store, as a person would type it.
+    static func program(_ root: FilePath) -> String {
+        root == "/var/lib/dmlayer" ? "dmlayer" : "dmlayer --root \(quoted(root.string))"
     }
 
     private static let kernelLog = PoolProblem.Step(
@@ -204,7 +224,7 @@ extension PoolReport {
     }
 
     /// A path as one word for a shell.
-    private static func quoted(_ text: String) -> String {
+    static func quoted(_ text: String) -> String {
         let isPlain = text.utf8.allSatisfy { byte in
             UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte || UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte
                 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || "/._-:+@%".utf8.contains(byte)

@@ -35,8 +35,10 @@ public struct PoolReport: Hashable, Sendable {
     public let name: String
     /// The path of the pool's device, or `nil` while the pool is not active.
     public let device: String?
-    /// Whether somebody else made the pool.
+    /// Whether the pool is a device that was named or made of direct-lvm, and not one on the store's files or devices.
     public let isForeign: Bool
+    /// Whether somebody else made the pool, and no option of the store changes what it does.
+    public let isMadeElsewhere: Bool
     /// What the pool lets its devices do.
     public let condition: Condition
     /// Why the kernel refuses to activate the pool.
@@ -59,12 +61,18 @@ public struct PoolReport: Hashable, Sendable {
     public let minimumFreeSpacePercent: Int
     /// Whether a write that needs a new block fails at once when the pool is full.
     public let failsWhenFull: Bool
+    /// Whether the pool fills a new block with zeros before a layer gets it.
+    ///
+    /// Without this, whoever reads the whole device of a layer finds there what removed layers have left.
+    public let zeroesNewBlocks: Bool
     /// How many seconds such a write waits otherwise, before it fails as well; 0 means for ever.
     public let noSpaceTimeout: UInt64?
     /// What happens to a discard.
     public let discards: ThinPoolState.DiscardPolicy?
     /// Whether discards should go on to the data device.
     public let isPassdownWanted: Bool
+    /// The files that the pool goes on using although the store does not have them any more.
+    public let lostFiles: [LostPoolFile]
     /// How many thin devices the layers and the base device have.
     public let deviceCount: Int
     /// How many snapshots the pool has ever made, where a file says it; it can make ``mostSnapshots``.

@@ -5,6 +5,8 @@
 public struct PoolSource: Hashable, Sendable, Codable {
     /// `dm.thinpooldev`: the pool that somebody else made.
     public var poolDevice: String?
+    /// The DM uuid of that pool, once it was seen: LVM's stays the same when the volume or its group is renamed.
+    var poolUUID: String?
     /// `dm.datadev`: the block device of the data; without it a file.
     public var dataDevice: String?
     /// `dm.metadatadev`: the block device of the metadata; without it a file.
@@ -19,12 +21,16 @@ public struct PoolSource: Hashable, Sendable, Codable {
 
     enum CodingKeys: String, CodingKey {
         case poolDevice = "pool_device"
+        case poolUUID = "pool_uuid"
         case dataDevice = "data_device"
         case metadataDevice = "metadata_device"
         case dataFileSize = "data_file_size"
         case metadataFileSize = "metadata_file_size"
         case directLVM = "direct_lvm"
     }
+
+    /// Whether somebody else made the pool, who alone decides what it does.
+    var isMadeElsewhere: Bool { poolDevice != nil && directLVM == nil }
 
     /// Completes `options` with Docker's defaults.
     init(_ options: StorageOptions) {

@@ -30,6 +30,10 @@ public struct SnapshotRecord: Hashable, Sendable, Codable {
     public var committedBytes: UInt64?
     /// The options that this snapshot is mounted with in addition to those of the store; `nil` for none.
     public var mountOptions: [String]?
+    /// Where the pool's count of events stood when it was made.
+    var poolEvents: PoolEventMark?
+    /// Whether the pool failed writes since it was made, and was shut down after that.
+    var hasLostWrites: Bool?
 
     enum CodingKeys: String, CodingKey {
         case key
@@ -41,6 +45,8 @@ public struct SnapshotRecord: Hashable, Sendable, Codable {
         case inheritedBytes = "inherited_bytes"
         case committedBytes = "committed_bytes"
         case mountOptions = "mount_options"
+        case poolEvents = "pool_events"
+        case hasLostWrites = "lost_writes"
     }
 
     /// Makes a record of a new snapshot.

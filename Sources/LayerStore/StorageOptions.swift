@@ -46,6 +46,14 @@ public struct StorageOptions: Hashable, Sendable {
     public var failsWhenFull: Bool?
     /// `dm.no_warn_on_loop_devices`: has no effect, because nothing warns of loop devices.
     public var hidesLoopDeviceWarning: Bool?
+    /// `dm.zero_new_blocks`: whether the pool fills a new block with zeros before a layer gets it.
+    ///
+    /// Docker had no such option, and the pools that it made do not.
+    public var zeroesNewBlocks: Bool?
+    /// Whether a pool that is made now does so where ``zeroesNewBlocks`` is not given.
+    ///
+    /// It is no option that a user gives: the service sets it, because its layers go to guests that read whole devices.
+    public var zeroesNewBlocksByDefault = false
     /// `dm.libdm_log_level`: has no effect, because there is no libdm.
     public var libdmLogLevel: Int?
     /// `dm.directlvm_device`: the block device to make a volume group and a pool of.
@@ -93,7 +101,6 @@ public struct StorageOptions: Hashable, Sendable {
             "dm.loopmetadatasize", loopMetadataSize?.description, unless: pool.metadataFileSize != nil,
             isForeign ? own : "the pool's metadata is on \(pool.metadataDevice ?? "a device")")
         note("dm.blocksize", blockSize?.description, unless: !isForeign, own)
-        note("dm.error_if_no_space", failsWhenFull?.description, unless: !isForeign, own)
         note(
             "dm.directlvm_device_force", forcesDirectLVMDevice?.description, unless: pool.directLVM != nil,
             "no dm.directlvm_device is given")
@@ -144,6 +151,7 @@ public struct StorageOptions: Hashable, Sendable {
         case "dm.xfs_nospace_max_retries": xfsNoSpaceRetries = try value.count()
         case "dm.error_if_no_space": failsWhenFull = try value.boolean()
         case "dm.no_warn_on_loop_devices": hidesLoopDeviceWarning = try value.boolean()
+        case "dm.zero_new_blocks": zeroesNewBlocks = try value.boolean()
         case "dm.libdm_log_level": libdmLogLevel = try value.integer(2...7)
         case "dm.directlvm_device": directLVMDevice = try value.nonEmpty()
         case "dm.directlvm_device_force": forcesDirectLVMDevice = try value.boolean()
@@ -200,6 +208,12 @@ public struct StorageOptions: Hashable, Sendable {
                     "the dm.thinp_… options are about direct-lvm; name its device in dm.directlvm_device")
             }
             return
+        }
+        guard failsWhenFull != true else {
+            throw LayerStoreError(
+                .invalidOption,
+                "dm.error_if_no_space=true is not for a pool of direct-lvm, whose volume group says this: leave it out, and "
+                    + "then run “lvchange --errorwhenfull y docker/thinpool”")
         }
         let data = thinPoolPercent ?? 0
         let metadata = thinPoolMetadataPercent ?? 0

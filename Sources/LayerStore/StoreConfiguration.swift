@@ -36,6 +36,10 @@ public struct StoreConfiguration: Hashable, Sendable, Codable {
     public var failsWhenFull: Bool?
     /// What the `init` that makes the store may have made so far; `nil` as soon as the store is complete.
     var making: StoreMaking?
+    /// Whether the pool fills a new block with zeros before a layer gets it; `nil` is the default, not.
+    ///
+    /// It says what the pool is activated with. A pool that is a logical volume has this in its volume group's text.
+    public var zeroesNewBlocks: Bool?
 
     enum CodingKeys: String, CodingKey {
         case storeID = "store_id"
@@ -53,6 +57,7 @@ public struct StoreConfiguration: Hashable, Sendable, Codable {
         case owner
         case failsWhenFull = "error_if_no_space"
         case making
+        case zeroesNewBlocks = "zero_new_blocks"
     }
 
     /// Completes `options` with Docker's defaults for a new store.
@@ -76,6 +81,7 @@ public struct StoreConfiguration: Hashable, Sendable, Codable {
         mountOptions = []
         minimumFreeSpacePercent = 10
         self.owner = owner
+        zeroesNewBlocks = options.zeroesNewBlocksByDefault && !pool.isMadeElsewhere ? true : nil
         adopt(options)
     }
 
@@ -87,7 +93,9 @@ public struct StoreConfiguration: Hashable, Sendable, Codable {
         deferredRemovalOption = options.usesDeferredRemoval ?? deferredRemovalOption
         deferredDeletionOption = options.usesDeferredDeletion ?? deferredDeletionOption
         xfsNoSpaceRetries = options.xfsNoSpaceRetries ?? xfsNoSpaceRetries
-        failsWhenFull = options.failsWhenFull ?? failsWhenFull
+        // Where the pool is a logical volume, its volume group says the one, and where others made it, the other as well.
+        if pool.poolDevice == nil { failsWhenFull = options.failsWhenFull ?? failsWhenFull }
+        if !pool.isMadeElsewhere { zeroesNewBlocks = options.zeroesNewBlocks ?? zeroesNewBlocks }
     }
 
     /// Checks what somebody may have edited by hand.
@@ -108,12 +116,29 @@ public struct StoreConfiguration: Hashable, Sendable, Codable {
         }
     }
 
-    /// Checks that `options` do not contradict what the store was made with.
+    /// Checks that `options` contradict neither what the store was made with nor what only `init` changes.
+    ///
+    /// - Throws: ``LayerStoreError/Code/optionsContradict`` with both values.
+    func check(_ options: StorageOptions) throws(LayerStoreError) {
+        try checkFixed(options)
+        for (key, given, kept, isKept) in [
+            ("dm.error_if_no_space", options.failsWhenFull, failsWhenFull ?? false, pool.poolDevice == nil),
+            ("dm.zero_new_blocks", options.zeroesNewBlocks, zeroesNewBlocks ?? false, !pool.isMadeElsewhere),
+        ] {
+            // What is not kept, `init` compares with the pool itself.
+            guard let given, given != kept, isKept else { continue }
+            throw LayerStoreError(
+                .optionsContradict,
+                "\(key)=\(given) was given, and the store is kept with \(kept); “dmlayer init” changes it")
+        }
+    }
+
+    /// Checks that `options` do not contradict what the store was made with and cannot change.
     ///
     /// The sizes of the loop files are not among them: `init` enlarges the files, and nothing else looks at these options.
     ///
     /// - Throws: ``LayerStoreError/Code/optionsContradict`` with both values.
-    func check(_ options: StorageOptions) throws(LayerStoreError) {
+    func checkFixed(_ options: StorageOptions) throws(LayerStoreError) {
         func compare<Value: Equatable>(_ key: String, _ given: Value?, _ kept: Value?) throws(LayerStoreError) {
             guard let given, given != kept else { return }
             let made = kept.map { "with \(key)=\($0)" } ?? "without it"
@@ -143,15 +168,15 @@ public struct StoreConfiguration: Hashable, Sendable, Codable {
                     "the dm.thinp_… options are others than the pool was made with; they cannot change")
             }
         }
+        if let given = options.thinPoolDevice, let kept = pool.poolDevice, given != kept {
+            throw LayerStoreError(
+                .optionsContradict,
+                "dm.thinpooldev=\(given) was given, and the store is kept with \(kept); if the pool was renamed, “dmlayer init” "
+                    + "takes the new name")
+        }
         try compare("dm.thinpooldev", options.thinPoolDevice, pool.poolDevice)
         try compare("dm.datadev", options.dataDevice, pool.dataDevice)
         try compare("dm.metadatadev", options.metadataDevice, pool.metadataDevice)
-        if let fails = options.failsWhenFull, fails != failsWhenFull ?? false {
-            throw LayerStoreError(
-                .optionsContradict,
-                "dm.error_if_no_space=\(fails) was given, and the store is kept with \(!fails); “dmlayer init” changes it"
-            )
-        }
     }
 }
 

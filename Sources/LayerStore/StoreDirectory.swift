@@ -101,6 +101,13 @@ struct StoreDirectory: Sendable {
         try Self.name(devicePrefix + "pool", id: .base, longest: 0)
     }
 
+    /// Whether the name is one that a store gives its pool: `docker-MAJOR:MINOR-INODE-pool`.
+    static func isPoolName(_ name: String) -> Bool {
+        let parts = name.split(separator: "-", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "docker" && parts[3] == "pool" && DeviceNumber(String(parts[1])) != nil
+            && UInt64(parts[2]) != nil
+    }
+
     private static func name(_ text: String, id: LayerID, longest: Int) throws(LayerStoreError) -> DeviceName {
         do {
             return try DeviceName(text)

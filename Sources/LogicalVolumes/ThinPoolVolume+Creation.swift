@@ -60,6 +60,10 @@ extension ThinPoolVolume {
         let device = present.group.physicalVolumes.first.flatMap { present.devices[$0.id] }
         var expected = try VolumeGroup(new: group, extentSize: present.group.extentSize)
         if let device, device.number == opened.number, present.group.physicalVolumes.count == 1 {
+            // It may have been changed since, and can be changed again.
+            var layout = layout
+            let pool = present.group.logicalVolumes.first { $0.name == name }?.thinPool
+            layout.zeroesNewBlocks = pool.map { !$0.features.contains(.skipBlockZeroing) } ?? layout.zeroesNewBlocks
             expected = try layout.adding(self, profile: profile, to: try expected.adding(try device.description()))
             func shape(_ group: VolumeGroup) -> [[Segment]] { group.logicalVolumes.map(\.segments) }
             if shape(expected) == shape(present.group) { return present }

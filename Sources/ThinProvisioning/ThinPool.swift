@@ -179,9 +179,22 @@ public struct ThinPool: Sendable {
     ///
     /// - Throws: The kernel's reason; the pool runs on as before then.
     public func setFailsWhenFull(_ fails: Bool) throws(DeviceMapperError) {
+        try setFeature(.errorIfNoSpace, fails)
+    }
+
+    /// Has the pool fill a new block with zeros before a thin device gets it, or leave in it what is there.
+    ///
+    /// It counts for the blocks that thin devices get from now on.
+    ///
+    /// - Throws: The kernel's reason; the pool runs on as before then.
+    public func setZeroesNewBlocks(_ zeroes: Bool) throws(DeviceMapperError) {
+        try setFeature(.skipBlockZeroing, !zeroes)
+    }
+
+    private func setFeature(_ feature: ThinPoolTarget.Features, _ isSet: Bool) throws(DeviceMapperError) {
         try changeTable { entry in
             guard case .thinPool(var target) = entry.target else { return }
-            if fails { target.features.insert(.errorIfNoSpace) } else { target.features.remove(.errorIfNoSpace) }
+            if isSet { target.features.insert(feature) } else { target.features.remove(feature) }
             entry.target = .thinPool(target)
         }
     }

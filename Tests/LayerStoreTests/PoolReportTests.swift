@@ -15,7 +15,8 @@ import ThinProvisioning
         status: String = "0 1000/16384 1000/163840 - rw discard_passdown "
             + "queue_if_no_space - 1024", root: FilePath = "/var/lib/dmlayer", refusal: String? = nil,
         isSuspended: Bool = false, isReadOnlyByRequest: Bool = false, isForeign: Bool = false, hasFiles: Bool = true,
-        allocated: UInt64 = 100 << 20, diskFree: UInt64 = 50 << 30, snapshots: UInt32 = 0
+        allocated: UInt64 = 100 << 20, diskFree: UInt64 = 50 << 30, snapshots: UInt32 = 0,
+        zeroesNewBlocks: Bool = false, lostFiles: [LostPoolFile] = []
     ) throws -> PoolReport {
         var state: ThinPoolState?
         if case .available(let available) = try ThinPoolStatus(parsing: status, blockSize: 128) { state = available }
@@ -26,13 +27,15 @@ import ThinProvisioning
                 diskFree: diskFree, diskSize: 100 << 30)
         }
         return PoolReport(
-            root: root, name: "docker-8:1-2-pool", device: "/dev/dm-0", isForeign: isForeign, condition: condition,
+            root: root, name: "docker-8:1-2-pool", device: "/dev/dm-0", isForeign: isForeign,
+            isMadeElsewhere: isForeign, condition: condition,
             refusal: refusal, isSuspended: isSuspended, needsCheck: state?.needsCheck ?? false,
             isReadOnlyByRequest: isReadOnlyByRequest, blockSize: 65536,
             data: .init(device: "/dev/loop0", usage: state?.data, file: file("data", 10 << 30, allocated)),
             metadata: .init(device: "/dev/loop1", usage: state?.metadata, file: file("metadata", 64 << 20, 64 << 20)),
             lowWaterMark: 2 << 30, minimumFreeSpacePercent: 10, failsWhenFull: state?.failsWhenFull ?? false,
-            noSpaceTimeout: 60, discards: state?.discards, isPassdownWanted: true, deviceCount: 3,
+            zeroesNewBlocks: zeroesNewBlocks, noSpaceTimeout: 60, discards: state?.discards, isPassdownWanted: true, lostFiles: lostFiles,
+            deviceCount: 3,
             snapshotCount: snapshots)
     }
 

@@ -79,7 +79,7 @@ struct StorageOptionsTests {
         ("dm.min_free_space", "100%", "0 to 99"), ("dm.min_free_space", "-1%", "0 to 99"),
         ("dm.min_free_space", "%", "0 to 99"), ("dm.min_free_space", "1.5%", "0 to 99"),
         ("dm.xfs_nospace_max_retries", "-1", "whole number"), ("dm.xfs_nospace_max_retries", "1.5", "whole number"),
-        ("dm.error_if_no_space", "maybe", "true or false"), ("dm.libdm_log_level", "1", "2 to 7"),
+        ("dm.error_if_no_space", "maybe", "true or false"), ("dm.zero_new_blocks", "maybe", "true or false"), ("dm.libdm_log_level", "1", "2 to 7"),
         ("dm.libdm_log_level", "8", "2 to 7"), ("dm.libdm_log_level", "debug", "2 to 7"),
         ("dm.xfs_nospace_max_retries", "18446744073709551616", "whole number"), ("dm.thinp_percent", "-1", "0 to 99"),
         ("dm.thinp_percent", "100", "0 to 99"), ("dm.thinp_metapercent", "100%", "0 to 99"),
@@ -212,20 +212,41 @@ struct StorageOptionsTests {
                 .map { String($0.prefix { $0 != "=" }) }
         }
         let sizes = ["dm.loopdatasize=1g", "dm.loopmetadatasize=16m"]
-        let all = sizes + ["dm.blocksize=128k", "dm.error_if_no_space=true", "dm.directlvm_device_force=true"]
+        let all = sizes + ["dm.blocksize=128k", "dm.directlvm_device_force=true"]
         #expect(try named(all) == ["dm.directlvm_device_force"])
         #expect(try named(sizes + ["dm.datadev=/dev/a"]) == ["dm.loopdatasize"])
         #expect(try named(sizes + ["dm.metadatadev=/dev/a"]) == ["dm.loopmetadatasize"])
         #expect(
             try named(all + ["dm.thinpooldev=a"]) == [
-                "dm.loopdatasize", "dm.loopmetadatasize", "dm.blocksize", "dm.error_if_no_space",
-                "dm.directlvm_device_force",
+                "dm.loopdatasize", "dm.loopmetadatasize", "dm.blocksize", "dm.directlvm_device_force",
             ])
         #expect(
             try named(all + ["dm.directlvm_device=/dev/a"]) == [
-                "dm.loopdatasize", "dm.loopmetadatasize", "dm.blocksize", "dm.error_if_no_space",
+                "dm.loopdatasize", "dm.loopmetadatasize", "dm.blocksize",
             ])
         #expect(try named(["dm.mkfsarg=-m0"]) == [])
         #expect(try named(["dm.mkfsarg=-m0"], isComplete: true) == ["dm.mkfsarg"])
+    }
+
+    @Test func zeroesNewBlocksWhereTheServiceMakesThePool() throws {
+        func zeroes(_ options: [String], byDefault: Bool) throws -> Bool? {
+            var parsed = try StorageOptions(parsing: options)
+            parsed.zeroesNewBlocksByDefault = byDefault
+            return StoreConfiguration(new: parsed, defaultFilesystem: .ext4).zeroesNewBlocks
+        }
+        for options in [[], ["dm.datadev=/dev/a", "dm.metadatadev=/dev/b"], ["dm.directlvm_device=/dev/a"]] {
+            #expect(try zeroes(options, byDefault: false) == nil)
+            #expect(try zeroes(options, byDefault: true) == true)
+            #expect(try zeroes(options + ["dm.zero_new_blocks=false"], byDefault: true) == false)
+            #expect(try zeroes(options + ["dm.zero_new_blocks=true"], byDefault: false) == true)
+        }
+        // What a pool of somebody else's does is not kept.
+        #expect(try zeroes(["dm.thinpooldev=a-b", "dm.zero_new_blocks=true"], byDefault: true) == nil)
+    }
+
+    @Test func directLVMDoesNotTakeWhatOnlyItsGroupSays() throws {
+        #expect(throws: LayerStoreError.self) {
+            try StorageOptions(parsing: ["dm.directlvm_device=/dev/a", "dm.error_if_no_space=true"])
+        }
     }
 }

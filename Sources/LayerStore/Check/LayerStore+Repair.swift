@@ -71,7 +71,10 @@ extension LayerStore {
             return
         }
         // It stays where somebody has mounted a layer meanwhile.
-        withExtendedLifetime(holder) { _ = try? control().removeDevice(.uuid(poolUUID())) }
+        withExtendedLifetime(holder) {
+            guard let pool = try? activePool(), (try? requireFiles(of: pool)) != nil else { return }
+            _ = try? pool.control.removeDevice(.uuid(poolUUID()))
+        }
     }
 }
 

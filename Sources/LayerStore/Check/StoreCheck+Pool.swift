@@ -6,8 +6,14 @@ internal import ThinProvisioning
 /// The pool and what it stands on.
 extension StoreCheck {
     mutating func examinePool() {
-        examineBackingFiles()
         let active = activePool()
+        let lost = active.flatMap { try? store?.lostFiles(of: $0) } ?? []
+        for file in lost {
+            add(
+                .backingStore, .error, file.path.string, file.summary,
+                StoreFinding.advice(PoolReport.rescue([file], program: PoolReport.program(directory.root))))
+        }
+        examineBackingFiles(but: lost.map(\.path))
         pool.isActive = active != nil
         var metadataPath: FilePath?
         if let active {
@@ -59,8 +65,8 @@ extension StoreCheck {
             if case .available(let state) = try active.status() { pool.state = state }
             if let report = try store?.report(on: active), report.condition != .readWrite || report.isSuspended {
                 for problem in report.problems where !problem.isWarning {
-                    let steps = problem.steps.map { step in step.text + (step.command.map { " “\($0)”" } ?? "") }
-                    add(.poolMode, .error, active.name.description, problem.summary, steps.joined(separator: "\n"))
+                    add(
+                        .poolMode, .error, active.name.description, problem.summary, StoreFinding.advice(problem.steps))
                 }
             }
         } catch {
@@ -76,11 +82,11 @@ extension StoreCheck {
         }
     }
 
-    private mutating func examineBackingFiles() {
+    private mutating func examineBackingFiles(but lost: [FilePath]) {
         guard let source = store?.configuration.pool else { return }
         for (file, size) in [
             (directory.dataFile, source.dataFileSize), (directory.metadataFile, source.metadataFileSize),
-        ] {
+        ] where !lost.contains(file) {
             guard let size else { continue }
             do {
                 let present = try BackingFile.size(of: file)

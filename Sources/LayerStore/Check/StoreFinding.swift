@@ -83,6 +83,13 @@ public struct StoreFinding: Hashable, Sendable {
     public let isRepairable: Bool
 }
 
+extension StoreFinding {
+    /// What to do as text, a step on each line.
+    static func advice(_ steps: [PoolProblem.Step]) -> String {
+        steps.map { step in step.text + (step.command.map { " “\($0)”" } ?? "") }.joined(separator: "\n")
+    }
+}
+
 extension StoreFinding: CustomStringConvertible {
     /// What was found, and what to do on the lines below.
     public var description: String {

@@ -30,6 +30,7 @@ struct PoolStatus: ParsableCommand {
             "low_water_mark": report.lowWaterMark.map { .number($0) },
             "min_free_space_percent": .number(UInt64(report.minimumFreeSpacePercent)),
             "error_if_no_space": .bool(report.failsWhenFull),
+            "zero_new_blocks": .bool(report.zeroesNewBlocks),
             "no_space_timeout": report.noSpaceTimeout.map { .number($0) },
             "discards": report.discards.map { .text($0.rawValue) },
             "thin_devices": .number(UInt64(report.deviceCount)),
@@ -61,24 +62,24 @@ struct PoolStatus: ParsableCommand {
     }
 
     private func text(_ report: PoolReport) -> String {
-        let rows = [
+        let mark = report.lowWaterMark.map { "an event below \(ByteSize.decimal($0)) of free data" }
+        let snapshots = report.snapshotCount.map { "\($0) of \(PoolReport.mostSnapshots)" }
+        let rows: [[String]] = [
             ["Pool:", report.name + (report.device.map { " (\($0))" } ?? "")],
             ["State:", state(report)],
             ["Needs check:", report.needsCheck ? "yes" : "no"],
             ["Block size:", ByteSize.decimal(report.blockSize)],
             ["Data:", use(report.data)],
             ["Metadata:", use(report.metadata)],
-            [
-                "Low-water mark:",
-                report.lowWaterMark.map { "an event below \(ByteSize.decimal($0)) of free data" } ?? "-",
-            ],
+            ["Low-water mark:", mark ?? "-"],
             ["When full:", whenFull(report)],
+            ["New blocks:", newBlocks(report)],
             ["Discards:", discards(report)],
             ["Data file:", file(report.data.file)],
             ["Metadata file:", file(report.metadata.file)],
             ["Disk below:", disk(report.data.file ?? report.metadata.file)],
             ["Thin devices:", "\(report.deviceCount) of 16777216"],
-            ["Snapshots made:", report.snapshotCount.map { "\($0) of \(PoolReport.mostSnapshots)" } ?? "-"],
+            ["Snapshots made:", snapshots ?? "-"],
         ]
         var lines = [Columns.aligned(rows + (PoolVolumeGroup(report)?.rows ?? []))]
         for problem in report.problems {
@@ -123,6 +124,10 @@ struct PoolStatus: ParsableCommand {
         case 0: "writes wait for more space, for ever (no_space_timeout)"
         case let seconds?: "writes wait for more space, and fail after \(seconds) s (no_space_timeout)"
         }
+    }
+
+    private func newBlocks(_ report: PoolReport) -> String {
+        report.zeroesNewBlocks ? "filled with zeros" : "not filled with zeros, and may hold data of removed layers"
     }
 
     private func discards(_ report: PoolReport) -> String {

@@ -25,7 +25,7 @@ struct PoolVolume: ParsableArguments {
     /// The pool that was named, or the store's; `nil` when that is none of LVM's.
     func volumeIfAny(_ options: GlobalOptions) throws -> ThinPoolVolume? {
         guard let pool else {
-            return try options.openStore().configuration.pool.poolDevice.flatMap { ThinPoolVolume($0) }
+            return try options.openStore().poolPath().flatMap { ThinPoolVolume($0) }
         }
         guard let volume = ThinPoolVolume(pool) else {
             throw ValidationError("“\(pool)” is not the name of a logical volume: write GROUP/NAME.")

@@ -64,8 +64,12 @@ struct Serve: ParsableCommand {
         }
         let log = ServiceLog(isJSON: options.output.isJSON, isVerbose: verbose)
         defer { log.flush() }
+        var storageOptions = try options.allStorageOptions()
+        // Its layers go to guests, which may read every byte of their devices.
+        storageOptions.zeroesNewBlocksByDefault = true
         let store = try LayerStore.initialize(
-            options.rootPath(), options: options.allStorageOptions(), note: { log.note($0, level: "warning") })
+            options.rootPath(), options: storageOptions, note: { log.note($0, level: "warning") })
+        if let warning = try store.poolReport().zeroingWarning { log.note(warning, level: "warning") }
         let snapshotter = try Snapshotter(store, mapsOwners: remapsIDs || configuration?.remapsIDs == true)
         for file in snapshotter.damaged {
             log.note(

@@ -48,6 +48,7 @@ private struct StatusJSON: Encodable {
     let defersRemoval: Bool
     let defersDeletion: Bool
     let deferredDeletions: Int
+    let zeroesNewBlocks: Bool
 
     init(_ status: StoreStatus) {
         poolName = status.poolName
@@ -66,6 +67,7 @@ private struct StatusJSON: Encodable {
         defersRemoval = status.defersRemoval
         defersDeletion = status.defersDeletion
         deferredDeletions = status.deferredDeletions
+        zeroesNewBlocks = status.zeroesNewBlocks
     }
 
     enum CodingKeys: String, CodingKey {
@@ -85,5 +87,6 @@ private struct StatusJSON: Encodable {
         case defersRemoval = "deferred_removal"
         case defersDeletion = "deferred_deletion"
         case deferredDeletions = "deferred_deleted_count"
+        case zeroesNewBlocks = "zero_new_blocks"
     }
 }

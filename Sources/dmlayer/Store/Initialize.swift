@@ -12,7 +12,8 @@ struct Initialize: ParsableCommand {
             nothing is fixed: run it again with other options. On a store that is complete it keeps new values of the \
             options that can change. A larger dm.basesize makes the \
             base device larger; a larger dm.loopdatasize or dm.loopmetadatasize enlarges the pool's files, and \
-            dm.error_if_no_space changes what a full pool does, also while layers are in use.
+            dm.error_if_no_space changes what a full pool does, and dm.zero_new_blocks what is in the blocks that layers \
+            get from then on, also while layers are in use.
             """)
 
     @Option(

@@ -13,6 +13,9 @@ struct Shutdown: ParsableCommand {
             left is taken away.
             """)
 
+    @Flag(help: "Also where the pool has the last copy of a file that was deleted or replaced, which is lost then.")
+    var force = false
+
     @OptionGroup var options: GlobalOptions
 
     func run() throws {
@@ -24,7 +27,7 @@ struct Shutdown: ParsableCommand {
             guard try LayerStore.takeAwayIncomplete(root) else { throw error }
             return try options.output.print(json: ["root": root.string, "state": "down"], text: nil)
         }
-        try store.shutdown()
+        try store.shutdown(losingFiles: force)
         try options.output.print(json: ["root": store.root.string, "state": "down"], text: nil)
     }
 }
