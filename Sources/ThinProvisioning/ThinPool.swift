@@ -117,16 +117,17 @@ public struct ThinPool: Sendable {
         if (try? control.resumeDevice(active)) == nil { try control.resumeDevice(active) }
     }
 
-    /// Refuses to suspend a device whose writes wait for space. The kernel waits for these writes first, and no signal ends
-    /// that while it freezes a file system.
+    /// Refuses to suspend a device whose writes wait for space.
+    ///
+    /// The kernel waits for these writes first, and no signal ends that while it freezes a file system.
     private func requireSpaceToSuspend() throws(DeviceMapperError) {
         guard case .available(let state) = try status(), !state.failsWhenFull,
             state.mode == .outOfDataSpace || state.data.free == 0
         else { return }
         throw DeviceMapperError(
             .outOfSpace, attempt: "make a snapshot of an active device in the pool", device: name.description,
-            detail: "the pool is full, and writes to it wait for space: make the pool larger or delete thin devices, or "
-                + "deactivate the origin first")
+            detail: "the pool is full, and writes to it wait for space: make the pool larger or delete thin devices, "
+                + "or deactivate the origin first")
     }
 
     /// Deletes a thin device; blocks that no other device shares become free.

@@ -23,7 +23,8 @@ import Testing
         for (command, filter, expected) in [
             ("init", ".filesystem", "ext4"), ("info", ".pool_name | length > 0", "true"),
             ("create a", ".id", "a"), ("create b --parent a", ".parent", "a"),
-            ("mount b", ".id", "b"), ("why-busy b", ".[0].kind", "mount"), ("list", "length", "2"),
+            ("mount b", ".id", "b"), ("why-busy b", ".[0].kind", "mount"),
+            ("list", "[.[].id] | contains([\"a\", \"b\"])", "true"),
             ("tree", ".[0].id", "a"), ("inspect b", ".id", "b"),
             ("resize b 320m", "[.id, .size] | join(\" \")", "b \(320 << 20)"),
             ("changes b", "length", "0"), ("changes b --size", ".size", "0"),
@@ -51,7 +52,7 @@ import Testing
             ("suspend \(name)", ".suspended", "true"), ("resume \(name)", ".name", name),
             ("rename \(name) --set-uuid \(name)-uuid", ".uuid", "\(name)-uuid"),
             ("rename \(name) \(name)-2", ".name", "\(name)-2"), ("wait \(name)-2 0", ".name", "\(name)-2"),
-            ("remove --uuid \(name)-uuid", "[.device, .state] | join(\" \")", "\(name)-uuid removed"),
+            ("remove --uuid \(name)-uuid", "[.uuid, .state] | join(\" \")", "\(name)-uuid removed"),
         ] {
             #expect(try json("dm \(command)", filter) == expected, "\(command)")
         }
@@ -84,7 +85,7 @@ import Testing
         try Shell.run(
             "cd '\(fixture.root)/metadata' && cp layer '\(fixture.scratch.path)/kept' && echo '{' > layer")
         #expect(try fixture.run("check").status == 2)
-        #expect(try json("--root '\(fixture.root)' check || true", ".clean | not") == "true")
+        #expect(try json("--root '\(fixture.root)' check", ".clean | not") == "true")
         #expect(try DMLayerCommand.runForStatus("--root '\(fixture.scratch.path)/none' check").status == 1)
         #expect(try fixture.run("check --repair").status == 2)
         try Shell.run("cp '\(fixture.scratch.path)/kept' '\(fixture.root)/metadata/layer'")

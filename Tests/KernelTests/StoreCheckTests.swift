@@ -408,7 +408,8 @@ import Testing
         // A file that was cut short, behind and within what is used.
         try Shell.run("cd '\(root)/devicemapper' && cp --sparse=always data kept && truncate --size=900M data")
         #expect(found(try check(fixture)) == ["backing_store \(root)/devicemapper/data"])
-        #expect(try fixture.run("check --repair").status == 2)
+        // The repair cannot be done at all.
+        #expect(try fixture.run("check --repair").status == 1)
         try Shell.run("cd '\(root)/devicemapper' && mv kept data && cp metadata kept && truncate --size=40K metadata")
         let short = found(try check(fixture))
         #expect(short.contains("backing_store \(root)/devicemapper/metadata"))

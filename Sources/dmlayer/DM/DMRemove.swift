@@ -25,8 +25,16 @@ extension DM {
             if outcome == .deferred {
                 Output.note("\(reference) is in use; it goes away when it is closed for the last time")
             }
+            // As the device was named.
+            let key =
+                switch reference {
+                case .name: "name"
+                case .uuid: "uuid"
+                case .number: "number"
+                }
+            let value = device.selection.uuid?.description ?? reference.description
             try options.output.print(
-                json: ["device": "\(reference)", "state": outcome == .deferred ? "deferred" : "removed"], text: nil)
+                json: [key: value, "state": outcome == .deferred ? "deferred" : "removed"], text: nil)
         }
     }
 }
