@@ -46,7 +46,8 @@ extension LayerStore {
         let count = Int(goesOn ? now.number - mark.number : now.number)
         guard count > 0 else { return nil }
         guard let events = ThinPoolEvent.last(count, of: pool.number) else {
-            return "the pool \(pool.name) has had \(count) events since it was made, and the kernel's log does not tell any more "
+            return
+                "the pool \(pool.name) has had \(count) events since it was made, and the kernel's log does not tell any more "
                 + "whether writes failed"
         }
         guard let event = events.first(where: \.losesWrites), case .mode(let mode) = event else { return nil }

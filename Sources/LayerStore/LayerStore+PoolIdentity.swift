@@ -61,12 +61,18 @@ extension LayerStore {
     }
 
     /// The logical volume that the pool is, by the name that it has now; `nil` where it is none.
+    ///
+    /// Another volume group of the same name, on the disk of a guest for example, is not meant: the pool's uuid tells which is.
     func poolVolume() throws -> ThinPoolVolume? {
         guard let path = configuration.pool.poolDevice else { return nil }
-        let named = ThinPoolVolume(path)
+        var named = ThinPoolVolume(path)
         guard let uuid = configuration.pool.poolUUID else { return named }
-        if let active = try control().informationIfPresent(on: .uuid(try DeviceUUID(uuid))) {
-            return ThinPoolVolume(poolDevice: active.name.description) ?? named
+        named?.groupID = LVMIdentifier(groupOfDeviceUUID: uuid)
+        for candidate in Self.uuids(ofPool: uuid) {
+            guard let active = try control().informationIfPresent(on: .uuid(candidate)) else { continue }
+            var volume = ThinPoolVolume(poolDevice: active.name.description) ?? named
+            volume?.groupID = named?.groupID
+            return volume
         }
         return try ThinPoolVolume.find(deviceUUID: uuid) ?? named
     }
@@ -175,7 +181,8 @@ extension LayerStore {
                 "the pool \(name) (\(information.number)) is active with the uuid \(uuid), so dmlayer made it for this root "
                     + "while \(directory.root.appending(StoreConfiguration.fileName)) said something else, or was there. "
                     + "Restore that file; or unmount what is mounted in \(directory.mountPoints) and remove the devices "
-                    + "\(directory.devicePrefix)… with “dmlayer dm remove”, the pool last, and then go on with what is there")
+                    + "\(directory.devicePrefix)… with “dmlayer dm remove”, the pool last, and then go on with what is there"
+            )
         }
         throw LayerStoreError(
             .foreignDevice,

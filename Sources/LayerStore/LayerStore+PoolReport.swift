@@ -70,7 +70,8 @@ extension LayerStore {
             lowWaterMark: nil, minimumFreeSpacePercent: configuration.minimumFreeSpacePercent,
             failsWhenFull: configuration.failsWhenFull ?? false,
             zeroesNewBlocks: configuration.zeroesNewBlocks ?? false, noSpaceTimeout: Self.noSpaceTimeout, discards: nil,
-            isPassdownWanted: true, lostFiles: [], deviceCount: try metadata.records().count, snapshotCount: superblock?.time)
+            isPassdownWanted: true, lostFiles: [], deviceCount: try metadata.records().count,
+            snapshotCount: superblock?.time)
     }
 
     /// The space of the data file, if there is one.

@@ -13,12 +13,13 @@ extension ThinPoolVolume {
     public func setZeroesNewBlocks(_ zeroes: Bool, _ control: Control) throws {
         let lock = try LVMLock.ofGroup(group)
         try withExtendedLifetime(lock) {
-            var located = try locate()
+            var located = try locateForUse()
             if located.segment.features.contains(.skipBlockZeroing) == zeroes {
                 try located.metadata.reopenForWriting()
                 let changed = try located.metadata.group.setting(zeroesNewBlocks: zeroes, of: located.pool)
                 try located.metadata.commit(
-                    changed, description: "Write from dmlayer: \(zeroes ? "zero" : "do not zero") new blocks of \(self)")
+                    changed, description: "Write from dmlayer: \(zeroes ? "zero" : "do not zero") new blocks of \(self)"
+                )
             }
             try located.setZeroesNewBlocks(zeroes, control)
         }

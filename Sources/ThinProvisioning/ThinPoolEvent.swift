@@ -25,7 +25,9 @@ public enum ThinPoolEvent: Hashable, Sendable {
     /// - Returns: `nil` when the log does not have so many any more, or must not be read.
     public static func last(_ count: Int, of pool: DeviceNumber) -> [ThinPoolEvent]? {
         let path: FilePath = "/dev/kmsg"
-        guard let log = try? FileDescriptor.open(path, .readOnly, options: [.nonBlocking, .closeOnExec]) else { return nil }
+        guard let log = try? FileDescriptor.open(path, .readOnly, options: [.nonBlocking, .closeOnExec]) else {
+            return nil
+        }
         defer { try? log.close() }
         var events: [ThinPoolEvent] = []
         var record = [UInt8](repeating: 0, count: 8192)

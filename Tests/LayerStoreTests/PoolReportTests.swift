@@ -34,7 +34,8 @@ import ThinProvisioning
             data: .init(device: "/dev/loop0", usage: state?.data, file: file("data", 10 << 30, allocated)),
             metadata: .init(device: "/dev/loop1", usage: state?.metadata, file: file("metadata", 64 << 20, 64 << 20)),
             lowWaterMark: 2 << 30, minimumFreeSpacePercent: 10, failsWhenFull: state?.failsWhenFull ?? false,
-            zeroesNewBlocks: zeroesNewBlocks, noSpaceTimeout: 60, discards: state?.discards, isPassdownWanted: true, lostFiles: lostFiles,
+            zeroesNewBlocks: zeroesNewBlocks, noSpaceTimeout: 60, discards: state?.discards, isPassdownWanted: true,
+            lostFiles: lostFiles,
             deviceCount: 3,
             snapshotCount: snapshots)
     }
