@@ -125,7 +125,7 @@ extension LayerStore {
         while let device = try device(of: record.deviceID, control) {
             // A service has said where it is, and who was told has not mounted it yet.
             let isPromised =
-                record.snapshot.map { $0.kind != .committed } == true && device.hasActiveTable && !device.isReadOnly
+                record.snapshot.map { $0.kind != .committed } == true && !device.isReadOnly
             if device.openCount > 0 || isPromised {
                 // The last of those who have it may just have closed it.
                 guard let held = try hold(device, of: record.deviceID, control) else { continue }

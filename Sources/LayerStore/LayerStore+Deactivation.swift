@@ -49,7 +49,7 @@ extension LayerStore {
     /// Removes a device at once; who had it open for a moment, as after an unmount elsewhere, gets half a second.
     ///
     /// - Returns: The refusal, when it is still open after that.
-    func failure(removing uuid: DeviceUUID, _ control: Control) throws -> DeviceMapperError? {
+    func failure(removing uuid: DeviceUUID, _ control: Control) throws(DeviceMapperError) -> DeviceMapperError? {
         var deadline: ContinuousClock.Instant?
         while true {
             do {

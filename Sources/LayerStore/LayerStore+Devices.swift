@@ -6,12 +6,17 @@ internal import ThinProvisioning
 extension LayerStore {
     /// The device of a layer if it is active; the caller has the layer's lock for itself.
     ///
-    /// Whoever suspends the device has that lock as well: one that is suspended now was left by a process that died, and would
-    /// let everybody wait who uses it.
+    /// A process that activates or suspends the device has that lock as well. So a device that has no table yet, or is
+    /// suspended, was left by a process that died, or by a command whose answer was lost. The first is removed, because nothing
+    /// can be on it. The second is resumed: everybody who uses it would wait.
     func device(of number: ThinDeviceID, _ control: Control) throws(DeviceMapperError) -> DeviceInformation? {
         let reference = DeviceReference.uuid(try uuid(of: number))
         guard let device = try control.informationIfPresent(on: reference) else { return nil }
-        guard device.isSuspended, device.hasActiveTable else { return device }
+        guard device.hasActiveTable else {
+            if let error = try failure(removing: uuid(of: number), control) { throw error }
+            return nil
+        }
+        guard device.isSuspended else { return device }
         try control.resumeDevice(reference)
         return try control.informationIfPresent(on: reference)
     }

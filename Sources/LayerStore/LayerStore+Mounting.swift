@@ -171,25 +171,21 @@ extension LayerStore {
         }
     }
 
-    /// The device of a layer, made anew where a process died before it had a table.
+    /// The device of a layer: the one that is active, where it serves, or a new one.
     func activated(
         _ id: LayerID, _ record: LayerRecord, _ active: DeviceInformation?, in pool: ThinPool,
         isReadOnly: Bool = false
     ) throws -> DeviceInformation {
         if let active {
-            if try active.hasActiveTable && !active.isReadOnly && cancelRemoval(of: active, pool.control) {
-                return active
-            }
-            if access == .readOnly, active.hasActiveTable { return active }
+            if try !active.isReadOnly && cancelRemoval(of: active, pool.control) { return active }
+            if access == .readOnly { return active }
             // One that somebody reads does for reading, and stays when that has ended.
-            if try isReadOnly && active.hasActiveTable && cancelRemoval(of: active, pool.control) { return active }
+            if try isReadOnly && cancelRemoval(of: active, pool.control) { return active }
             if active.isReadOnly, active.openCount > 0 {
                 // Somebody reads the layer without having it mounted at a place.
                 throw busy(id, DeviceUser.users(of: active.number).map(LayerUser.init))
             }
-            if active.isReadOnly || !active.hasActiveTable {
-                _ = try failure(removing: uuid(of: record.deviceID), pool.control)
-            }
+            if active.isReadOnly { _ = try failure(removing: uuid(of: record.deviceID), pool.control) }
         }
         return try activate(id, record, in: pool, isReadOnly: isReadOnly || access == .readOnly)
     }

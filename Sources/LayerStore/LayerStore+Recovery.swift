@@ -65,7 +65,7 @@ extension LayerStore {
         }
         let uuid = try uuid(of: record.deviceID)
         var active = try device(of: record.deviceID, pool.control)
-        if let left = active, !left.hasActiveTable || (left.isReadOnly && left.openCount == 0) {
+        if let left = active, left.isReadOnly, left.openCount == 0 {
             // A process that died in here has left it.
             _ = try failure(removing: uuid, pool.control)
             active = nil
