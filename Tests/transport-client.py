@@ -334,7 +334,9 @@ def test_sleep(channel):
         call.cancel()
     lost.close()
     check("a deadline ends a call that waits", {call.code().name for call in late}, {"DEADLINE_EXCEEDED"})
-    arrived(leaving)
+    # That the client waits no longer is said on the connection of the call.
+    for client in (leaving, sleepers[0]):
+        arrived(client)
     waiting = unary(leaving, "Prepare").future(prepare("patient"))
     go_on()
     results = {code(call.result) for call in calls}

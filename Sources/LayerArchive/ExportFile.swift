@@ -22,29 +22,17 @@ final class ExportFile {
             status = try FileStatus(of: name, in: directory)
             return
         }
-        let descriptor = try Self.openRegularFile(name, in: directory)
-        self.descriptor = descriptor
-        do {
-            status = try FileStatus(of: descriptor)
-        } catch {
-            Glibc.close(descriptor.rawValue)
-            throw error
-        }
+        // Only what is certainly a regular file is opened: a process may have put a device in its place, and opening that
+        // may do something.
+        let held = try HeldFile(name, in: directory)
+        status = try held.status()
+        // As a symbolic link that has taken its place.
+        guard status.type == .regular else { throw .tooManySymbolicLinkLevels }
+        descriptor = try held.openForReading()
     }
 
     deinit {
         if let descriptor { Glibc.close(descriptor.rawValue) }
-    }
-
-    /// Opens a file that is certainly a regular one: a process may have put a device in its place, and opening that may do
-    /// something.
-    private static func openRegularFile(
-        _ name: FileName, in directory: FileDescriptor
-    ) throws(Errno) -> FileDescriptor {
-        let held = try HeldFile(name, in: directory)
-        // As a symbolic link that has taken its place.
-        guard try held.status().type == .regular else { throw .tooManySymbolicLinkLevels }
-        return try held.openForReading()
     }
 
     /// What a symbolic link leads to.
@@ -117,7 +105,7 @@ final class ExportFile {
         try writer.writeZeros(status.size - end)
     }
 
-    /// The next range that has data, within the size that the file had when it was opened.
+    /// The next range that has data, within the size that the file had before it was opened.
     private func nextData(after offset: Int64) throws(LayerArchiveError) -> Range<Int64>? {
         guard offset < status.size, let start = try seek(to: offset, dmshim_SEEK_DATA), start < status.size else {
             return nil
