@@ -23,21 +23,44 @@ extension LayerStore {
             boot: PoolEventMark.thisBoot, number: try pool.control.information(on: .number(pool.number)).eventNumber)
     }
 
-    /// Checks that no write to a snapshot can have failed in the pool since the snapshot was made.
+    /// Puts on the disk what was written to a snapshot, and checks that no write to it can have failed since it was made.
     ///
+    /// - Parameter write: Brings what is still in memory to the device.
     /// - Throws: ``LayerStoreError/Code/lostWrites``.
-    func requireAllWrites(_ snapshot: SnapshotRecord?, in pool: ThinPool) throws {
-        guard let reason = try lossOfWrites(snapshot, in: pool) else { return }
-        throw LayerStoreError(
+    func requireAllWrites(
+        _ id: LayerID, _ record: LayerRecord, in pool: ThinPool, _ write: () throws -> Void
+    ) throws {
+        let failure: (any Error)?
+        do {
+            try write()
+            failure = nil
+        } catch {
+            failure = error
+        }
+        // Asked first, as it knows why.
+        if let reason = try lossOfWrites(record.snapshot, in: pool) { throw Self.lostWrites(reason, failure) }
+        guard let failure else { return }
+        guard var snapshot = record.snapshot else { throw failure }
+        // The kernel reports a failed write once, and the next commit must be refused as well. If the note cannot be
+        // written, this commit is refused all the same.
+        snapshot.hasLostWrites = true
+        var noted = record
+        noted.snapshot = snapshot
+        _ = try? metadata.save(noted, of: id)
+        throw Self.lostWrites("writes to its device failed", failure)
+    }
+
+    private static func lostWrites(_ reason: String, _ failure: (any Error)?) -> LayerStoreError {
+        LayerStoreError(
             .lostWrites,
             "\(reason), so what was written to it may be lost although nobody was told. Remove the snapshot and make it again; "
-                + "for an image, pull it again")
+                + "for an image, pull it again", underlying: failure)
     }
 
     /// How writes to a snapshot may have been lost; `nil` when none were.
     private func lossOfWrites(_ snapshot: SnapshotRecord?, in pool: ThinPool) throws -> String? {
         guard let snapshot else { return nil }
-        if snapshot.hasLostWrites == true { return "the pool failed writes before it was shut down" }
+        if snapshot.hasLostWrites == true { return "writes to its device failed earlier" }
         // Made by a version that did not note it.
         guard let mark = snapshot.poolEvents else { return nil }
         let now = try eventMark(of: pool)

@@ -119,8 +119,7 @@ extension LayerStore {
                 let opened = try BlockDevice(try DeviceNode.path(of: device.number))
                 defer { opened.close() }
                 // Who has written to the device without a file system, as a virtual machine, may not have flushed it.
-                try opened.flush()
-                try requireAllWrites(record.snapshot, in: pool)
+                try requireAllWrites(id, record, in: pool) { try opened.flush() }
                 record.snapshot?.committedBytes = try mappedBytes(of: device, in: pool)
                 try save(&record, of: id, change)
                 // The commit stands, whatever becomes of the device.
