@@ -122,6 +122,9 @@ extension LoopDevice {
             whole.block_size = logicalBlockSize
             let failure = Errno(result: unsafe dmshim_ioctl_pointer(loop, UInt(LOOP_CONFIGURE), &whole))
             switch failure {
+            // LOOP_CONFIGURE of Linux 5.10 takes discards or not, as the last file of the device left it. Only the status,
+            // given again, decides it for this file.
+            case nil: return setStatusOrDetach(&configuration.info, of: loop)
             case .invalidArgument, .inappropriateIOCTLForDevice, .noFunction: break
             default: return failure
             }
@@ -129,15 +132,18 @@ extension LoopDevice {
         if let failure = Errno(result: dmshim_ioctl_value(loop, UInt(LOOP_SET_FD), UInt(file.descriptor.rawValue))) {
             return failure
         }
-        if let failure = setStatus(&configuration.info, of: loop) {
-            _ = dmshim_ioctl_value(loop, UInt(LOOP_CLR_FD), 0)
-            return failure
-        }
+        if let failure = setStatusOrDetach(&configuration.info, of: loop) { return failure }
         if options.prefersDirectIO {
             // EINVAL means that the file does not take it.
             _ = dmshim_ioctl_value(loop, UInt(LOOP_SET_DIRECT_IO), 1)
         }
         return nil
+    }
+
+    private static func setStatusOrDetach(_ information: inout loop_info64, of loop: CInt) -> Errno? {
+        let failure = setStatus(&information, of: loop)
+        if failure != nil { _ = dmshim_ioctl_value(loop, UInt(LOOP_CLR_FD), 0) }
+        return failure
     }
 
     /// `LOOP_SET_STATUS64` asks to be called again (EAGAIN) while the device has cached pages.
