@@ -34,14 +34,15 @@ struct LoopControl: ~Copyable {
             guard error as? Errno == .noSuchFileOrDirectory else { throw (error as? Errno) ?? .ioError }
         }
         // Nobody has made the node by which the module is loaded: no udevd, or a /dev of its own in a container.
-        guard unsafe path.withPlatformString({ unsafe mknod($0, S_IFCHR | 0o600, number) }) == 0 else {
-            throw .noSuchFileOrDirectory
-        }
+        let result = unsafe path.withPlatformString { unsafe mknod($0, S_IFCHR | 0o600, number) }
+        let isOurs = result == 0
+        // Another process may have been quicker.
+        guard isOurs || Errno(rawValue: errno) == .fileExists else { throw .noSuchFileOrDirectory }
         do {
             return try FileDescriptor.open(path, .readWrite, options: .closeOnExec)
         } catch {
             // A node without a driver would only mislead others.
-            _ = unsafe path.withPlatformString { unsafe unlink($0) }
+            if isOurs { _ = unsafe path.withPlatformString { unsafe unlink($0) } }
             throw (error as? Errno) ?? .ioError
         }
     }

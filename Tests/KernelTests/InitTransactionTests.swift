@@ -67,7 +67,7 @@ import Testing
             } catch {
                 failures += 1
                 #expect(try fixture.state() == before, "\(count): \(error)")
-                if count % 6 == 0 { try fixture.proveRight(InitFixture.small, "\(count)") }
+                if count % 8 == 0 { try fixture.proveRight(InitFixture.small, "\(count)") }
             }
         }
         print("init: \(failures) commands failed \(moment)")
