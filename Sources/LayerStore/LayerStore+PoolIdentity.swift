@@ -141,24 +141,24 @@ extension LayerStore {
             (target.dataDevice, source.dataDevice, directory.dataFile),
             (target.metadataDevice, source.metadataDevice, directory.metadataFile),
         ] {
-            guard case .number(let number) = device else { continue }
-            guard let named else {
-                if try BackingFile.isBehind(number, file) { continue }
-                let path = BackingFile.name(behind: number).map { "the file \($0)" } ?? "the device \(number)"
-                throw LayerStoreError(
-                    .foreignDevice,
-                    "the pool \(information.name) has the uuid of this store and is active on \(path), not on \(file): "
-                        + "\(root) is a copy of the root that the pool is active for, or was moved to another file system "
-                        + "meanwhile. Shut that root down first; if it is gone, unmount its layers and remove its devices with "
-                        + "“dmlayer dm remove”, the pool last: what was written since the copy was made is lost then")
+            guard named == nil, case .number(let number) = device, try !BackingFile.isBehind(number, file) else {
+                continue
             }
-            // Two roots can name the same devices; then the pool belongs to the root that its name tells.
-            guard !StoreDirectory.isPoolName(information.name.description) else {
-                throw LayerStoreError(
-                    .foreignDevice,
-                    "the pool \(information.name) is active on \(named) for another root, of which \(root) is a copy; shut that "
-                        + "one down first")
-            }
+            let path = BackingFile.name(behind: number).map { "the file \($0)" } ?? "the device \(number)"
+            throw LayerStoreError(
+                .foreignDevice,
+                "the pool \(information.name) has the uuid of this store and is active on \(path), not on \(file): "
+                    + "\(root) is a copy of the root that the pool is active for, or was moved to another file system "
+                    + "meanwhile. Shut that root down first; if it is gone, unmount its layers and remove its devices with "
+                    + "“dmlayer dm remove”, the pool last: what was written since the copy was made is lost then")
+        }
+        // Two roots can name the same devices, or have the same files by hard links, and each has a list of layers of its own.
+        // The pool belongs to the root that its name tells.
+        guard !StoreDirectory.isPoolName(information.name.description) else {
+            throw LayerStoreError(
+                .foreignDevice,
+                "the pool \(information.name) is active for another root, of which \(root) is a copy with the same files or "
+                    + "devices below the pool; shut that one down first")
         }
     }
 
