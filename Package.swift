@@ -14,6 +14,9 @@ let strict: [SwiftSetting] = [
 
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
+/// The condition of the libraries that only the images need: for digests and decompression.
+let images = TargetDependencyCondition.when(traits: ["Images"])
+
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 /// What only “dmlayer serve” needs.
@@ -34,16 +37,20 @@ let package = Package(
     name: "swift-devicemapper",
     products: [
         .library(name: "DeviceMapper", targets: ["DeviceMapper"]),
+        .library(name: "BlockDevices", targets: ["BlockDevices"]),
         .library(name: "ThinProvisioning", targets: ["ThinProvisioning"]),
         .library(name: "LayerStore", targets: ["LayerArchive", "LayerStore"]),
+        .library(name: "Images", targets: ["Images"]),
         .executable(name: "dmlayer", targets: ["dmlayer"]),
     ],
     traits: [
-        .default(enabledTraits: ["Daemon"]),
+        .default(enabledTraits: ["Daemon", "Images"]),
         .trait(name: "Daemon", description: "The service for containerd, “dmlayer serve”, with gRPC."),
+        .trait(name: "Images", description: "Images in and out, “dmlayer image” and “dmlayer container”."),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
@@ -51,14 +58,19 @@ let package = Package(
     ],
     targets: [
         .target(name: "CShims", path: "CShims"),
-        .target(name: "DeviceMapper", dependencies: ["CShims", system], swiftSettings: strict),
-        .target(name: "BlockDevices", dependencies: ["CShims", "DeviceMapper", system], swiftSettings: strict),
+        .target(name: "SystemCalls", dependencies: [system], swiftSettings: strict),
+        .target(name: "DeviceMapper", dependencies: ["CShims", "SystemCalls", system], swiftSettings: strict),
         .target(
-            name: "Filesystems", dependencies: ["BlockDevices", "CShims", "DeviceMapper", system],
+            name: "BlockDevices", dependencies: ["CShims", "DeviceMapper", "SystemCalls", system], swiftSettings: strict
+        ),
+        .target(
+            name: "Filesystems", dependencies: ["BlockDevices", "CShims", "DeviceMapper", "SystemCalls", system],
             swiftSettings: strict),
-        .target(name: "ThinProvisioning", dependencies: ["CShims", "DeviceMapper", system], swiftSettings: strict),
         .target(
-            name: "LogicalVolumes", dependencies: ["BlockDevices", "CShims", "DeviceMapper", system],
+            name: "ThinProvisioning", dependencies: ["CShims", "DeviceMapper", "SystemCalls", system],
+            swiftSettings: strict),
+        .target(
+            name: "LogicalVolumes", dependencies: ["BlockDevices", "CShims", "DeviceMapper", "SystemCalls", system],
             swiftSettings: strict),
         .testTarget(
             name: "LogicalVolumesTests",
@@ -68,26 +80,48 @@ let package = Package(
             name: "LayerStore",
             dependencies: [
                 "BlockDevices", "CShims", "DeviceMapper", "Filesystems", "LayerArchive", "LogicalVolumes",
-                "ThinProvisioning", system,
+                "SystemCalls", "ThinProvisioning", system,
+            ], swiftSettings: strict),
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(
+            name: "Images",
+            dependencies: [
+                .target(name: "CZlib", condition: images),
+                .product(name: "Crypto", package: "swift-crypto", condition: images),
+                "BlockDevices", "LayerArchive", "LayerStore", "SystemCalls", system,
             ], swiftSettings: strict),
         .target(
             name: "ContainerdSnapshotter",
             dependencies: [
-                "LayerStore", "ThinProvisioning", system,
+                "LayerStore", "SystemCalls", "ThinProvisioning", system,
             ] + service, exclude: ["Protocol"], swiftSettings: strict),
         .executableTarget(
             name: "dmlayer",
             dependencies: [
-                .target(name: "ContainerdSnapshotter", condition: daemon), "DeviceMapper", "LayerArchive", "LayerStore",
-                "LogicalVolumes", "ThinProvisioning", arguments, system,
+                .target(name: "ContainerdSnapshotter", condition: daemon),
+                .target(name: "Images", condition: images), "BlockDevices", "DeviceMapper",
+                "LayerArchive", "LayerStore",
+                "LogicalVolumes", "SystemCalls", "ThinProvisioning", arguments, system,
             ],
             swiftSettings: strict),
         .testTarget(
             name: "DeviceMapperTests", dependencies: ["DeviceMapper", "TestSupport", system], swiftSettings: strict),
-        .target(name: "TestSupport", dependencies: [system], path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["SystemCalls", system], path: "Tests/TestSupport",
+            swiftSettings: strict),
         .executableTarget(
-            name: "PowerCut", dependencies: ["DeviceMapper", "LayerStore", "TestSupport", "ThinProvisioning", system],
+            name: "PowerCut",
+            dependencies: ["DeviceMapper", "LayerStore", "SystemCalls", "TestSupport", "ThinProvisioning", system],
             path: "Tests/PowerCut", swiftSettings: strict),
+        .executableTarget(
+            name: "Stress",
+            dependencies: [
+                "BlockDevices", "DeviceMapper", "Filesystems", "LayerArchive", "LayerStore", "SystemCalls",
+                "TestSupport", "ThinProvisioning", system,
+            ], path: "Tests/Stress", swiftSettings: strict),
+        .executableTarget(
+            name: "GuestTests", dependencies: ["SystemCalls", "TestSupport", system], path: "Tests/GuestTests",
+            swiftSettings: strict),
         .testTarget(
             name: "BlockDevicesTests", dependencies: ["BlockDevices", "DeviceMapper", "TestSupport", system],
             swiftSettings: strict),
@@ -99,7 +133,7 @@ let package = Package(
             name: "KernelTests",
             dependencies: [
                 "BlockDevices", "ContainerdSnapshotter", "Filesystems", "DeviceMapper", "LayerArchive", "LayerStore",
-                "LogicalVolumes", "ThinProvisioning", "TestSupport", system,
+                "LogicalVolumes", "SystemCalls", "ThinProvisioning", "TestSupport", system,
             ], swiftSettings: strict),
         .testTarget(
             name: "ContainerdSnapshotterTests",
@@ -112,9 +146,25 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "LayerStoreTests",
-            dependencies: ["DeviceMapper", "LayerStore", "ThinProvisioning", "TestSupport", system],
+            dependencies: [
+                "DeviceMapper", "LayerStore", "LogicalVolumes", "SystemCalls", "ThinProvisioning", "TestSupport",
+                system,
+            ],
             swiftSettings: strict),
-        .target(name: "LayerArchive", dependencies: ["CShims", system], swiftSettings: strict),
+        .target(name: "LayerArchive", dependencies: ["CShims", "SystemCalls", system], swiftSettings: strict),
+        .testTarget(
+            name: "ImagesTests", dependencies: ["Images", "LayerStore", "TestSupport", system],
+            exclude: ["record.py"], swiftSettings: strict),
+        .testTarget(
+            name: "TidyTests", dependencies: ["LayerStore", "TestSupport", system], swiftSettings: strict),
+        .executableTarget(
+            name: "LinearDevice", dependencies: ["DeviceMapper"], path: "Examples/LinearDevice", swiftSettings: strict),
+        .executableTarget(
+            name: "ThinSnapshot", dependencies: ["BlockDevices", "DeviceMapper", "ThinProvisioning", system],
+            path: "Examples/ThinSnapshot", swiftSettings: strict),
+        .executableTarget(
+            name: "PoolEvents", dependencies: ["DeviceMapper", "ThinProvisioning"], path: "Examples/PoolEvents",
+            swiftSettings: strict),
         .target(name: "BenchmarkFloor", path: "Benchmarks/Floor"),
         .executableTarget(
             name: "StoreBenchmark",
@@ -133,7 +183,7 @@ if Context.environment["FUZZERS"] != nil {
         .executableTarget(
             name: "Fuzz",
             dependencies: [
-                "BlockDevices", "ContainerdSnapshotter", "DeviceMapper", "Filesystems", "LayerArchive", "LayerStore",
-                "LogicalVolumes", "ThinProvisioning", embedded, system,
+                "BlockDevices", "ContainerdSnapshotter", "DeviceMapper", "Filesystems", "Images", "LayerArchive",
+                "LayerStore", "LogicalVolumes", "ThinProvisioning", embedded, system,
             ] + service, path: "Fuzzers", swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]))
 }

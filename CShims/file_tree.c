@@ -15,24 +15,28 @@ const int dmshim_AT_EMPTY_PATH = AT_EMPTY_PATH;
 // glibc's statx(3) would do, but its <sys/stat.h> may not be read together with <linux/stat.h>.
 int dmshim_statx(int directory, const char *name, int flags, unsigned int mask, struct statx *status)
 {
-    return syscall(SYS_statx, directory, name, flags, mask, status) == 0 ? 0 : -errno;
+    return syscall(SYS_statx, directory, name, flags, mask, status) == 0 ? 0 : errno;
 }
 
-int dmshim_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve)
+int dmshim_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve, int *descriptor)
 {
     struct open_how how = {.flags = flags, .mode = mode, .resolve = resolve};
-    long descriptor = syscall(SYS_openat2, directory, path, &how, sizeof how);
-    return descriptor >= 0 ? (int)descriptor : -errno;
+    do {
+        *descriptor = (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+    } while (*descriptor == -1 && errno == EINTR);
+    return *descriptor == -1 ? errno : 0;
 }
 
-ssize_t dmshim_getdents64(int directory, void *entries, size_t size)
+int dmshim_getdents64(int directory, void *entries, size_t size, size_t *count)
 {
     long bytes = syscall(SYS_getdents64, directory, entries, size);
-    return bytes >= 0 ? bytes : -errno;
+    if (bytes < 0)
+        return errno;
+    *count = (size_t)bytes;
+    return 0;
 }
 
 int dmshim_set_pipe_size(int pipe, int bytes)
 {
-    int size = fcntl(pipe, F_SETPIPE_SZ, bytes);
-    return size >= 0 ? size : -errno;
+    return fcntl(pipe, F_SETPIPE_SZ, bytes) == -1 ? errno : 0;
 }

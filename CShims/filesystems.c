@@ -83,33 +83,34 @@ int dmshim_sync_filesystem(int descriptor)
 #define SYS_mount_setattr 442
 #endif
 
-int dmshim_has_mount_attributes(void)
+int dmshim_require_mount_attributes(void)
 {
     // The structure of Linux 5.12: with all of its fields 0, the call changes nothing.
     const unsigned long long nothing[4] = {0};
-    return syscall(SYS_mount_setattr, -1, "/", 0, nothing, sizeof nothing) == 0 || errno != ENOSYS;
+    // Any other error comes from a kernel that has the call.
+    return syscall(SYS_mount_setattr, -1, "/", 0, nothing, sizeof nothing) == -1 && errno == ENOSYS ? ENOSYS : 0;
 }
 
-int dmshim_open_filesystem(const char *type)
+int dmshim_open_filesystem(const char *type, int *filesystem)
 {
-    long descriptor = syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
-    return descriptor >= 0 ? (int)descriptor : -errno;
+    *filesystem = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
+    return *filesystem == -1 ? errno : 0;
 }
 
 int dmshim_set_option(int filesystem, const char *option, const char *value)
 {
     unsigned int command = value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG;
-    return syscall(SYS_fsconfig, filesystem, command, option, value, 0) == 0 ? 0 : -errno;
+    return syscall(SYS_fsconfig, filesystem, command, option, value, 0) == 0 ? 0 : errno;
 }
 
 int dmshim_create_superblock(int filesystem)
 {
-    return syscall(SYS_fsconfig, filesystem, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0 ? 0 : -errno;
+    return syscall(SYS_fsconfig, filesystem, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0 ? 0 : errno;
 }
 
-int dmshim_mount_nowhere(int filesystem, int read_only)
+int dmshim_mount_nowhere(int filesystem, int read_only, int *root)
 {
     unsigned int attributes = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSUID | (read_only ? MOUNT_ATTR_RDONLY : 0);
-    long descriptor = syscall(SYS_fsmount, filesystem, FSMOUNT_CLOEXEC, attributes);
-    return descriptor >= 0 ? (int)descriptor : -errno;
+    *root = (int)syscall(SYS_fsmount, filesystem, FSMOUNT_CLOEXEC, attributes);
+    return *root == -1 ? errno : 0;
 }

@@ -6,11 +6,13 @@
 #include <linux/magic.h>
 #include <sys/vfs.h>
 
-int dmshim_is_ext4_or_xfs(int descriptor)
+int dmshim_is_ext4_or_xfs(int descriptor, int *answer)
 {
     struct statfs status;
-    return fstatfs(descriptor, &status) == 0
-        && (status.f_type == EXT4_SUPER_MAGIC || status.f_type == XFS_SUPER_MAGIC);
+    if (fstatfs(descriptor, &status) != 0)
+        return errno;
+    *answer = status.f_type == EXT4_SUPER_MAGIC || status.f_type == XFS_SUPER_MAGIC;
+    return 0;
 }
 
 int dmshim_write_out(int descriptor)

@@ -10,6 +10,7 @@ union semaphore_argument {
     int value;
     struct semid_ds *state;
     unsigned short *values;
+    struct seminfo *table;
 };
 
 int dmshim_semaphore_create(int key, int value, int *identifier)
@@ -43,4 +44,38 @@ int dmshim_semaphore_wait_for_zero(int identifier, long milliseconds)
 int dmshim_semaphore_remove(int identifier)
 {
     return semctl(identifier, 0, IPC_RMID) == 0 ? 0 : errno;
+}
+
+int dmshim_semaphore_find(int key, int *identifier)
+{
+    int found = semget(key, 1, 0);
+    if (found < 0)
+        return errno;
+    *identifier = found;
+    return 0;
+}
+
+int dmshim_semaphore_last(void)
+{
+    struct seminfo table;
+    union semaphore_argument argument = {.table = &table};
+    return semctl(0, 0, SEM_INFO, argument);
+}
+
+int dmshim_semaphore_at(int index, struct dmshim_semaphore_state *state)
+{
+    struct semid_ds found;
+    union semaphore_argument argument = {.state = &found};
+    int identifier = semctl(index, 0, SEM_STAT, argument);
+    if (identifier < 0)
+        return errno;
+    int value = semctl(identifier, 0, GETVAL);
+    if (value < 0)
+        return errno;
+    state->key = found.sem_perm.__key;
+    state->identifier = identifier;
+    state->value = value;
+    state->operated = found.sem_otime;
+    state->changed = found.sem_ctime;
+    return 0;
 }

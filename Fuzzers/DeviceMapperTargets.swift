@@ -40,7 +40,7 @@ extension FuzzTarget {
         _ = table.length
         let redacted = table.redacted
         demand(redacted.entries.count == table.entries.count, "a table loses segments with its keys")
-        for case .crypt(let crypt) in redacted.entries.map(\.target) {
+        for crypt in redacted.entries.compactMap({ $0.target.as(CryptTarget.self) }) {
             demand(crypt.key.allSatisfy { $0 == "0" } || crypt.key == "-" || crypt.key.first == ":", "a key is left")
         }
         guard let bytes = accepting({ () throws(DeviceMapperError) in try table.encoded() }) else { return }

@@ -7,10 +7,9 @@ struct FuzzTarget: Sendable {
     let run: @Sendable ([UInt8]) -> Void
 
     static let all: [FuzzTarget] = [
-        .answers, .daemon, .frames, .identifiers, .labels, .metadata, .mounts, .options, .records, .status,
-        .superblocks,
-        .tables,
-        .tar, .volumes,
+        .answers, .daemon, .documents, .frames, .identifiers, .images, .labels, .metadata, .mounts, .options, .records,
+        .repairs,
+        .status, .superblocks, .tables, .tar, .volumes,
     ]
 
     /// The one that `FUZZ_TARGET` names.

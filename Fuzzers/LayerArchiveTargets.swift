@@ -65,7 +65,7 @@ extension FuzzTarget {
 }
 
 /// An archive in memory.
-private final class ArchiveInMemory: ArchiveInput, ArchiveOutput {
+final class ArchiveInMemory: ArchiveInput, ArchiveOutput {
     private(set) var bytes: [UInt8]
     private var position = 0
 

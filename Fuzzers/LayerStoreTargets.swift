@@ -35,7 +35,7 @@ extension FuzzTarget {
         do {
             record = try StoreJSON.decode(type, input)
         } catch {
-            demand(LayerMetadata.explain(error, input).utf8.count > 8, "a file is refused without a reason")
+            demand(StoreJSON.explain(error, input).utf8.count > 8, "a file is refused without a reason")
             return nil
         }
         let written = accepting { try StoreJSON.encode(record) }

@@ -25,17 +25,7 @@ extension FuzzTarget {
 
     /// A pool's metadata: a good one with bytes changed, and the checksums made right again.
     static let metadata = FuzzTarget(name: "metadata") { input in
-        var image = MetadataImage.original
-        var reader = InputReader(input)
-        while !reader.isEmpty {
-            // A block, a place in it and the bytes there.
-            let block = UInt64(reader.byte()) % UInt64(max(1, image.count))
-            let (offset, count) = (Int(reader.number(2)) % ThinPoolMetadata.blockSize, Int(reader.byte() % 16) + 1)
-            for index in offset..<min(offset + count, ThinPoolMetadata.blockSize) {
-                image.change(block, index, to: reader.byte())
-            }
-        }
-        image.correctChecksums()
+        let image = MetadataImage(changing: input)
         guard let metadata = accepting({ () throws(ThinMetadataError) in try ThinPoolMetadata(reading: image) }) else {
             return
         }
@@ -57,11 +47,17 @@ extension FuzzTarget {
                 }
             }
             accepting { () throws(ThinMetadataError) in _ = try metadata.highestBlock(of: device.id) }
+            accepting { _ = try metadata.sharing(of: device.id) }
             accepting {
                 try metadata.exclusiveRanges(of: device.id) { mapping in
                     demand(!mapping.thinBlocks.isEmpty, "a range is empty")
                 }
             }
+        }
+        accepting {
+            let map = try metadata.dataMap(parts: 50)
+            let used = map.devices.reduce(map.shared) { $0 + $1.exclusive }
+            demand(used + map.free == map.dataBlocks, "\(used) used and \(map.free) free of \(map.dataBlocks)")
         }
         var end: UInt64 = 0
         try metadata.unusedDataBlocks { blocks in
@@ -89,6 +85,21 @@ struct MetadataImage: ThinMetadataSource {
             exit(64)
         }
     }()
+
+    /// The original with bytes changed, and the checksums made right again.
+    init(changing input: [UInt8]) {
+        self = Self.original
+        var reader = InputReader(input)
+        while !reader.isEmpty {
+            // A block, a place in it and the bytes there.
+            let block = UInt64(reader.byte()) % UInt64(max(1, count))
+            let (offset, length) = (Int(reader.number(2)) % ThinPoolMetadata.blockSize, Int(reader.byte() % 16) + 1)
+            for index in offset..<min(offset + length, ThinPoolMetadata.blockSize) {
+                change(block, index, to: reader.byte())
+            }
+        }
+        correctChecksums()
+    }
 
     private init(_ file: FileDescriptor) throws {
         var number: UInt64 = 0

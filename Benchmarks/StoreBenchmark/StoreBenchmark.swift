@@ -14,6 +14,7 @@ import TestSupport
     @Option(help: "A disk for ext4; what is on it is lost.") var disk: String?
     @Option(help: "The program dmlayer.") var command = ""
     @Option(help: "Where the report goes as JSON.") var json: String?
+    @Option(help: "A file of limits; a report that does not keep them is a failure.") var limits: String?
     @Option(help: "Only these parts: operations, concurrency, snapshotter, sizes, changes.") var parts =
         "operations,concurrency,snapshotter,sizes,changes"
 
@@ -53,6 +54,11 @@ import TestSupport
                 FilePath(json), .writeOnly, options: [.create, .truncate],
                 permissions: [.ownerReadWrite, .groupRead, .otherRead])
             _ = try file.closeAfter { try file.writeAll(try report.json()) }
+        }
+        if let limits {
+            let judgement = try Limits(reading: FilePath(limits)).judge(report)
+            judgement.lines.forEach { print($0) }
+            if !judgement.areKept { throw ExitCode.failure }
         }
     }
 

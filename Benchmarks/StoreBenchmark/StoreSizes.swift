@@ -30,7 +30,8 @@ struct StoreSizes {
             sizes[index].listingPerLayer = listing.summary.median / Double(numbers[index])
             var command = Samples()
             for _ in 0..<(isQuick ? 1 : 5) {
-                command.add(try ChildProcess.run([self.command, "--root", fixture.root.string, "list"]).microseconds)
+                command.add(
+                    try MeasuredProcess.run([self.command, "--root", fixture.root.string, "list"]).microseconds)
             }
             sizes[index].commandListingPerLayer = command.summary.median / Double(numbers[index])
             for arguments in [
@@ -39,7 +40,8 @@ struct StoreSizes {
                 memory.append(
                     Report.Memory(
                         command: "dmlayer \(arguments.joined(separator: " "))", layers: numbers[index],
-                        bytes: try ChildProcess.run([self.command, "--root", fixture.root.string] + arguments).memory))
+                        bytes: try MeasuredProcess.run([self.command, "--root", fixture.root.string] + arguments).memory
+                    ))
             }
         }
         return (sizes, memory)
@@ -68,7 +70,7 @@ struct StoreSizes {
         for _ in 0..<(isQuick ? 1 : 10) {
             for (index, fixture) in fixtures.enumerated() {
                 for arguments in commands {
-                    let usage = try ChildProcess.run([command, "--root", fixture.root.string] + arguments)
+                    let usage = try MeasuredProcess.run([command, "--root", fixture.root.string] + arguments)
                     samples[index]["dmlayer \(arguments[0])", default: Samples()].add(usage.microseconds)
                 }
             }

@@ -13,7 +13,7 @@ struct SystemCalls {
     /// How many system calls a program makes, with its threads and processes.
     static func count(_ arguments: [String]) throws -> Double {
         let trace = "/run/bench-trace"
-        try ChildProcess.run(["/usr/bin/strace", "-f", "-c", "-o", trace] + arguments)
+        try MeasuredProcess.run(["/usr/bin/strace", "-f", "-c", "-o", trace] + arguments)
         // The last line: 100.00, seconds, microseconds a call, calls, errors, “total”.
         let total = try Shell.run("grep ' total$' \(trace)").split(separator: " ")
         guard total.count >= 5, let count = Double(total[total.count >= 6 ? 3 : 2]) ?? Double(total[3]) else {

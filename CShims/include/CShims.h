@@ -1,9 +1,13 @@
-// What Swift cannot import from the C headers, each piece with its reason, and nothing else.
+// The system calls, structures and constants that Swift cannot import from the C headers. Each header says why.
+//
+// Every function returns 0 or the error number; it stores a result where its last pointer points.
 #ifndef CSHIMS_H
 #define CSHIMS_H
 
 #include "block.h"
+#include "crc32c.h"
 #include "device_mapper.h"
+#include "event.h"
 #include "file_lock.h"
 #include "file_space.h"
 #include "file_tree.h"

@@ -2,7 +2,7 @@
 #define CSHIMS_BLOCK_H
 
 // The ioctls of block devices. Their request codes are macros with a sizeof in them, and <linux/fs.h> defines again
-// what <sys/mount.h> declares, so that Swift must not see both. Each returns 0 or the errno.
+// what <sys/mount.h> declares, so that Swift must not see both.
 #include <stdint.h>
 
 // O_DIRECT, which glibc defines for _GNU_SOURCE only.

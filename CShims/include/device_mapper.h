@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 // Issues control command `number` (DM_VERSION_CMD, ...) on `descriptor`; `request` begins with a struct dm_ioctl.
-// Returns 0, or the errno, which is read here because nothing may run between the call and the reading.
+// A command that a signal interrupted is not issued again.
 int dmshim_ioctl(int descriptor, unsigned int number, void *request);
 
 #endif

@@ -2,8 +2,8 @@
 #define CSHIMS_FILE_LOCK_H
 
 // Locks on ranges of a file that belong to an open file description instead of a process, so that they work between
-// threads as well: F_OFD_SETLK is a GNU extension that Swift does not see. Returns 0 or the errno; EAGAIN when another
-// holds the range and it is not waited for.
+// threads as well: F_OFD_SETLK is a GNU extension that Swift does not see. The error is EAGAIN when another description
+// holds the range and the call does not wait. A call that a signal interrupted is made again.
 
 enum dmshim_lock_kind {
     DMSHIM_LOCK_NONE,

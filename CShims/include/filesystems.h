@@ -2,8 +2,7 @@
 #define CSHIMS_FILESYSTEMS_H
 
 // What the kernel's headers for programs leave out or hide from Swift: ioctls of mounted file systems, whose request
-// codes are macros and whose structures only the file systems' own packages define. Each function returns 0 or the
-// errno.
+// codes are macros and whose structures only the file systems' own packages define.
 #include <stdint.h>
 
 // EXT4_IOC_RESIZE_FS; the size is in blocks of the file system.
@@ -44,18 +43,19 @@ int dmshim_xfs_inodes(
 int dmshim_sync_filesystem(int descriptor);
 
 // The calls that mount a file system without a place for it, since Linux 5.2. glibc has them since 2.36, in a header
-// that must not be read together with <linux/fs.h>. These return a descriptor or 0, or -errno.
+// that must not be read together with <linux/fs.h>.
 
-// mount_setattr(2): whether the kernel has it, as Linux has since 5.12.
-int dmshim_has_mount_attributes(void);
+// mount_setattr(2): whether the kernel has it, as Linux has since 5.12; otherwise the error is ENOSYS.
+int dmshim_require_mount_attributes(void);
 
-// fsopen(2): begins a mount of a type of file system.
-int dmshim_open_filesystem(const char *type);
+// fsopen(2): begins a mount of a type of file system, and stores the descriptor.
+int dmshim_open_filesystem(const char *type, int *filesystem);
 // fsconfig(2): sets an option, with a value or without.
 int dmshim_set_option(int filesystem, const char *option, const char *value);
 // fsconfig(2), FSCONFIG_CMD_CREATE: reads the superblock.
 int dmshim_create_superblock(int filesystem);
 // fsmount(2): the root directory of a mount that may run no programs, know no devices and, on request, not be written to.
-int dmshim_mount_nowhere(int filesystem, int read_only);
+// Stores the descriptor.
+int dmshim_mount_nowhere(int filesystem, int read_only, int *root);
 
 #endif

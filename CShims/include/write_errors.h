@@ -2,7 +2,7 @@
 #define CSHIMS_WRITE_ERRORS_H
 
 // What a file system whose writes have failed needs: sync_file_range(2) is a GNU extension that Swift does not see, and
-// the request code of EXT4_IOC_SHUTDOWN is a macro in no header for programs. Each returns 0 or the errno.
+// the request code of EXT4_IOC_SHUTDOWN is a macro in no header for programs.
 
 // Waits for what is being written to a file or block device, writes and flushes nothing, and reports a write that has
 // failed since somebody was last told of one.

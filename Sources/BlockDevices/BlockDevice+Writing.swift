@@ -3,6 +3,8 @@ internal import SystemPackage
 extension BlockDevice {
     /// Writes `bytes` into the page cache of the device; ``flush()`` makes them durable.
     ///
+    /// It blocks where the page cache is full; on a thin device of a full pool, until the pool is larger.
+    ///
     /// The corresponding C function is `pwrite`.
     ///
     /// - Parameters:

@@ -1,7 +1,7 @@
 internal import CShims
 public import DeviceMapper
-internal import Glibc
 internal import Synchronization
+internal import SystemCalls
 public import SystemPackage
 
 /// An open block device.
@@ -153,11 +153,19 @@ extension BlockDevice {
 
     /// Writes out what the page cache holds of the device, and has the device empty its own cache.
     ///
+    /// It blocks; on a thin device of a full pool, until the pool is larger.
+    ///
     /// The corresponding C function is `fsync`.
     ///
     /// - Throws: ``BlockDeviceError`` when something could not be written.
     public func flush() throws(BlockDeviceError) {
-        try perform("flush") { fsync($0) == 0 ? 0 : errno }
+        let held = try holdDescriptor("flush")
+        defer { withExtendedLifetime(held) {} }
+        do {
+            try systemCall { fsync(held.descriptor.rawValue) }
+        } catch {
+            throw BlockDeviceError("flush", path, error)
+        }
     }
 
     /// Reads `count` bytes, fewer at the end of the device.
@@ -219,7 +227,7 @@ extension BlockDevice {
         return held
     }
 
-    /// Runs `body` with the descriptor; it returns 0 or the errno.
+    /// Runs `body` with the descriptor; it returns 0 or the error number.
     func perform(_ operation: String, _ body: (CInt) -> CInt) throws(BlockDeviceError) {
         let held = try holdDescriptor(operation)
         let result = withExtendedLifetime(held) { body($0.descriptor.rawValue) }

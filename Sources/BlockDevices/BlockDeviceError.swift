@@ -2,7 +2,7 @@ public import SystemPackage
 
 /// An operation on a block device, or on a file that should become one, that could not be carried out.
 public struct BlockDeviceError: Error, Hashable, Sendable {
-    /// What went wrong, for a program to decide on.
+    /// The kind of a failure, on which a program can decide.
     public struct Code: Hashable, Sendable {
         private enum Value: Hashable {
             case notFound, notABlockDevice, notPermitted, inUse, readOnly, closed, notSupported, outOfRange
@@ -38,15 +38,15 @@ public struct BlockDeviceError: Error, Hashable, Sendable {
         public static let failed = Code(value: .failed)
     }
 
-    /// What went wrong.
+    /// The kind of the failure.
     public let code: Code
-    /// What was attempted, to be read before the path: "open", "attach a loop device to".
+    /// The attempt, to be read before the path: "open", "attach a loop device to".
     public let operation: String
     /// The device or file that it was attempted on.
     public let path: FilePath
     /// The kernel's error number.
     public let errno: Errno?
-    /// What else is known, and what to do.
+    /// Further facts, and advice.
     public let detail: String?
 
     /// Makes an error.
@@ -74,7 +74,7 @@ public struct BlockDeviceError: Error, Hashable, Sendable {
 }
 
 extension BlockDeviceError: CustomStringConvertible {
-    /// What was attempted on which device, why it failed, and what to do where that is known.
+    /// The attempt, the device, the reason of the failure, and advice where there is any.
     public var description: String {
         var text = "cannot \(operation) \(path)"
         if let errno { text += ": \(Self.meaning(of: errno))" }

@@ -10,12 +10,25 @@ public struct DeviceHolder: Hashable, Sendable {
     /// The name and uuid of the mapping, if the holder is one of the device mapper's; the uuid may be empty.
     public let mapping: Mapping?
 
+    /// Makes a value like one of the library's, for the test of a program that uses it.
+    public init(number: DeviceNumber, kernelName: String, mapping: Mapping? = nil) {
+        self.number = number
+        self.kernelName = kernelName
+        self.mapping = mapping
+    }
+
     /// The names of a mapped device.
     public struct Mapping: Hashable, Sendable {
         /// The name that the device mapper knows it by.
         public let name: String
         /// The uuid that its maker gave it, which need not look like one; often its prefix tells the maker.
         public let uuid: String
+
+        /// Makes a value like one of the library's, for the test of a program that uses it.
+        public init(name: String, uuid: String) {
+            self.name = name
+            self.uuid = uuid
+        }
     }
 
     /// The devices that are built directly on the device with this number: mappings, RAID arrays and the like.

@@ -1,5 +1,5 @@
 public import DeviceMapper
-internal import Glibc
+internal import SystemCalls
 public import SystemPackage
 
 /// The file under `/dev` that stands for a device.
@@ -34,12 +34,15 @@ public enum DeviceNode {
     /// - Throws: ``BlockDeviceError``, also when something else is at the path, which is left alone.
     public static func make(_ path: FilePath, for number: DeviceNumber) throws(BlockDeviceError) {
         if try isNode(path, of: number) { return }
-        let result = unsafe path.withPlatformString { unsafe mknod($0, S_IFBLK | 0o600, dev_t(number.encoded)) }
-        let failure = Errno(rawValue: errno)
-        if result == 0 { return }
-        // Somebody else, the kernel's devtmpfs too, may have been quicker.
-        if failure == .fileExists, try isNode(path, of: number) { return }
-        throw BlockDeviceError("make the device node", path, failure)
+        do {
+            try systemCall {
+                unsafe path.withPlatformString { unsafe mknod($0, S_IFBLK | 0o600, dev_t(number.encoded)) }
+            }
+        } catch {
+            // Another process or the kernel's devtmpfs may have made the node first.
+            if error == .fileExists, try isNode(path, of: number) { return }
+            throw BlockDeviceError("make the device node", path, error)
+        }
     }
 
     private static func isNode(_ path: FilePath, of number: DeviceNumber) throws(BlockDeviceError) -> Bool {

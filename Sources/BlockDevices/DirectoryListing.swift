@@ -1,4 +1,4 @@
-internal import Glibc
+internal import SystemCalls
 package import SystemPackage
 
 /// The names in a directory.
@@ -7,18 +7,12 @@ package enum DirectoryListing {
     ///
     /// The corresponding C function is `readdir`.
     package static func names(in directory: FilePath) throws(Errno) -> [FilePath.Component] {
-        guard let stream = unsafe directory.withPlatformString({ unsafe opendir($0) }) else {
-            throw Errno(rawValue: errno)
-        }
+        let opened = try unsafe pointerCall { unsafe directory.withPlatformString { unsafe opendir($0) } }
+        guard let stream = unsafe opened else { return [] }
         defer { unsafe closedir(stream) }
         var names: [FilePath.Component] = []
         while true {
-            // readdir(3) tells its end from a failure by errno alone.
-            errno = 0
-            guard let entry = unsafe readdir(stream) else {
-                guard errno == 0 else { throw Errno(rawValue: errno) }
-                return names
-            }
+            guard let entry = try unsafe pointerCall({ unsafe readdir(stream) }) else { return names }
             let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { tuple in
                 unsafe tuple.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: tuple.pointee)) {
                     unsafe FilePath.Component(platformString: $0)

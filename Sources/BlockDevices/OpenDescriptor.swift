@@ -12,7 +12,7 @@ final class OpenDescriptor: Sendable {
     }
 
     deinit {
-        // What was written is made durable by `flush()`; a failure here has nobody who could act on it.
+        // `flush()` has made the written data durable. A failure of the close itself needs no action.
         try? descriptor.close()
     }
 }

@@ -1,5 +1,5 @@
 internal import CShims
-internal import Glibc
+internal import SystemCalls
 public import SystemPackage
 
 /// A file with holes, such as one behind a loop device.
@@ -8,7 +8,7 @@ public final class SparseFile: Sendable {
     public let path: FilePath
     private let descriptor: FileDescriptor
 
-    /// Opens a file for reading and writing.
+    /// Opens a file that exists for reading and writing.
     ///
     /// - Throws: ``BlockDeviceError``.
     public init(_ path: FilePath) throws(BlockDeviceError) {
@@ -35,12 +35,17 @@ public final class SparseFile: Sendable {
     /// - Throws: ``BlockDeviceError``.
     public func data(from offset: UInt64) throws(BlockDeviceError) -> Range<UInt64>? {
         while true {
-            let start = lseek(descriptor.rawValue, off_t(clamping: offset), dmshim_SEEK_DATA)
-            if start < 0, errno == ENXIO { return nil }
-            let end = start < 0 ? start : lseek(descriptor.rawValue, start, dmshim_SEEK_HOLE)
-            guard end >= 0 else { throw BlockDeviceError("look for holes in", path, Errno(rawValue: errno)) }
-            // What was data a moment ago may be a hole now: the pool's discards go on.
-            if end > start { return UInt64(start)..<UInt64(end) }
+            do {
+                let start = try systemCall {
+                    lseek(descriptor.rawValue, off_t(clamping: offset), dmshim_SEEK_DATA)
+                }
+                let end = try systemCall { lseek(descriptor.rawValue, start, dmshim_SEEK_HOLE) }
+                // The pool may have discarded the data between the two calls.
+                if end > start { return UInt64(start)..<UInt64(end) }
+            } catch {
+                if error == .noSuchAddressOrDevice { return nil }
+                throw BlockDeviceError("look for holes in", path, error)
+            }
         }
     }
 

@@ -1,13 +1,13 @@
-internal import DeviceMapper
-internal import SystemPackage
+package import DeviceMapper
+package import SystemPackage
 
-/// What the kernel tells about block devices below `/sys`.
-enum SysfsBlock {
+/// The facts about block devices that the kernel has below `/sys`.
+package enum SysfsBlock {
     /// The directory of all disks, whose partitions are directories below theirs.
     static let disks: FilePath = "/sys/block"
 
     /// A device's directory, which exists as long as the device does.
-    static func directory(of number: DeviceNumber) -> FilePath {
+    package static func directory(of number: DeviceNumber) -> FilePath {
         FilePath("/sys/dev/block").appending(number.description)
     }
 
@@ -20,7 +20,7 @@ enum SysfsBlock {
     }
 
     /// The name of the device's node below `/dev`, which may have slashes in it.
-    static func nodeName(in directory: FilePath) throws(Errno) -> String {
+    package static func nodeName(in directory: FilePath) throws(Errno) -> String {
         let text = String(decoding: try PseudoFile.read(directory.appending("uevent")), as: UTF8.self)
         let key = "DEVNAME="
         guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix(key) }), line.count > key.count else {

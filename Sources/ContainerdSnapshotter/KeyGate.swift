@@ -1,11 +1,12 @@
 internal import LayerStore
 internal import Synchronization
+internal import SystemCalls
 
-/// Keeps operations on one key apart, and lets those on others go on.
+/// Keeps operations on one key apart, while operations on different keys run at the same time.
 ///
-/// Operations get a key in the order in which they came for it. None polls: an operation that ends wakes the next ones.
+/// Operations get a key in the order in which they asked for it. No operation polls: one that ends wakes the next ones.
 final class KeyGate: Sendable {
-    /// What one operation needs: all of it at once, so that no two operations wait for each other.
+    /// The keys that one operation gets all at once, so that no two operations wait for each other.
     private final class Claim: Sendable {
         let keys: [SnapshotKey]
         let shared: [SnapshotKey]
@@ -60,7 +61,7 @@ final class KeyGate: Sendable {
 
     private let state = Mutex(State())
 
-    /// How many operations wait for others.
+    /// How many operations wait for other operations.
     var waiting: Int { state.withLock { $0.waiting.count } }
 
     /// Runs `body` while no other operation works on any of `keys`, nor changes any of `shared`.
@@ -91,29 +92,54 @@ final class KeyGate: Sendable {
         throw SnapshotterError(.cancelled, "the call was taken back before it began")
     }
 
+    /// Runs `body` if no other operation works on `key` or waits for it.
+    ///
+    /// - Returns: `nil` if `body` did not run, and what it returns otherwise.
+    func withIfFree<Result, Failure: Error>(
+        _ key: String, _ body: () throws(Failure) -> Result?
+    ) throws(Failure) -> Result? {
+        let claim = Claim([key], sharing: [])
+        guard takeIfFree(claim, orWait: false) else { return nil }
+        LockOrder.didTake(.keys, claim)
+        defer { leave(claim) }
+        return try body()
+    }
+
     /// - Returns: Whether the claim has what it needs; otherwise its caller has left.
     private func enter(_ claim: Claim, _ caller: Caller?) -> Bool {
-        let isFree = state.withLock { state in
-            var reserved: [SnapshotKey: Bool] = [:]
-            for earlier in state.waiting { State.reserve(earlier, in: &reserved) }
-            if state.take(claim, reserved) { return true }
-            state.waiting.append(claim)
-            return false
-        }
-        if isFree { return true }
+        LockOrder.willWait(for: .keys, claim)
+        let hasEntered = waitForTurn(claim, caller)
+        if hasEntered { LockOrder.didTake(.keys, claim) }
+        return hasEntered
+    }
+
+    private func waitForTurn(_ claim: Claim, _ caller: Caller?) -> Bool {
+        if takeIfFree(claim, orWait: true) { return true }
         caller?.onLeaving { claim.turn.signal() }
         claim.turn.wait(seconds: nil)
         caller?.onLeaving(nil)
         return state.withLock { state in
             guard let index = state.waiting.firstIndex(where: { $0 === claim }) else { return true }
-            // Claims behind this one may have waited for nothing else.
+            // Later claims may have waited for this one only.
             state.waiting.remove(at: index)
             state.admit()
             return false
         }
     }
 
+    /// - Parameter orWait: Whether a claim that cannot have its keys gets a place among those that wait.
+    private func takeIfFree(_ claim: Claim, orWait: Bool) -> Bool {
+        state.withLock { state in
+            var reserved: [SnapshotKey: Bool] = [:]
+            for earlier in state.waiting { State.reserve(earlier, in: &reserved) }
+            if state.take(claim, reserved) { return true }
+            if orWait { state.waiting.append(claim) }
+            return false
+        }
+    }
+
     private func leave(_ claim: Claim) {
+        LockOrder.didRelease(.keys, claim)
         state.withLock { state in
             for key in claim.keys { state.users[key] = nil }
             for key in claim.shared {

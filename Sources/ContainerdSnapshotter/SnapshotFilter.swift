@@ -39,10 +39,11 @@ struct SnapshotFilter: Sendable {
         }
     }
 
-    /// Whether a regular expression is found in a text; one that cannot be understood is found in none.
+    /// Whether a regular expression is found in a text; an expression that is not valid matches no text.
     private static func contains(_ pattern: String, in text: String) -> Bool {
+        // containerd treats an expression that is not valid in the same way.
         guard let expression = try? Regex(pattern) else { return false }
-        // Go's expressions, too, see single characters of Unicode.
+        // Go's expressions match single characters of Unicode as well. A match that fails is none.
         return (try? expression.matchingSemantics(.unicodeScalar).firstMatch(in: text)) != nil
     }
 }

@@ -44,7 +44,7 @@ final class SnapshotIndex: Sendable {
         }
     }
 
-    /// Puts what a snapshot has become in place of what it was, under another key too.
+    /// Replaces the record of a snapshot, also by one with another key.
     func replace(_ key: String, with entry: Entry) {
         state.withLock { state in
             state.entries[SnapshotKey(key)] = nil

@@ -1,4 +1,4 @@
-internal import Glibc
+internal import SystemCalls
 internal import LayerStore
 
 /// Whose the files of a snapshot are in a user namespace.

@@ -1,11 +1,11 @@
-internal import Glibc
+internal import SystemCalls
 public import LayerStore
 internal import SystemPackage
 
-/// Snapshots as containerd wants them, on a store of layers.
+/// Snapshots by the rules of containerd, on a store of layers.
 ///
-/// Each snapshot is a layer, and everything about it is in that layer's file: there is no other database, so that nothing
-/// can disagree with anything. All methods block and may be called from any thread; those on different keys go on at the
+/// Each snapshot is a layer, and everything about it is in that layer's file: there is no second database that
+/// could disagree with it. All methods block and may be called from any thread; those on different keys go on at the
 /// same time.
 public final class Snapshotter: Sendable {
     /// The label that says how many bytes a snapshot's file system shall have.
@@ -48,7 +48,7 @@ public final class Snapshotter: Sendable {
 
     // MARK: Looking
 
-    /// What is known about a snapshot.
+    /// The record of a snapshot.
     ///
     /// - Throws: ``SnapshotterError/Code/notFound``.
     public func stat(_ key: String) throws(SnapshotterError) -> Snapshot {
@@ -64,7 +64,7 @@ public final class Snapshotter: Sendable {
         return filters.isEmpty ? all : all.filter { snapshot in filters.contains { $0.matches(snapshot) } }
     }
 
-    /// How much space a snapshot takes beyond its parent's.
+    /// The space that a snapshot takes in addition to its parent's.
     ///
     /// - Throws: ``SnapshotterError/Code/notFound``.
     public func usage(_ key: String) throws(SnapshotterError) -> SnapshotUsage {
@@ -83,16 +83,35 @@ public final class Snapshotter: Sendable {
     /// - Throws: ``SnapshotterError/Code/notFound``; ``SnapshotterError/Code/failedPrecondition`` for a committed one.
     public func mounts(_ key: String, for caller: Caller? = nil) throws(SnapshotterError) -> [SnapshotMount] {
         try gate.with([key], for: caller) { () throws(SnapshotterError) in
-            let entry = try entry(key)
-            guard entry.record.kind != .committed else {
-                throw SnapshotterError(
-                    .failedPrecondition, "the snapshot “\(key)” is committed; prepare another from it, or a view of it")
-            }
+            let entry = try mountable(key)
             let active = try attempting("activate snapshot “\(key)”") { () throws(LayerStoreError) in
                 try store.activateSnapshot(entry.layer)
             }
             return mounts(entry.record, active)
         }
+    }
+
+    /// How to mount an active snapshot or a view whose device is there; this waits for no other operation.
+    ///
+    /// - Returns: `nil` where ``mounts(_:for:)`` has something to do, or to wait for.
+    /// - Throws: What ``mounts(_:for:)`` throws.
+    public func mountsIfActive(_ key: String) throws(SnapshotterError) -> [SnapshotMount]? {
+        try gate.withIfFree(key) { () throws(SnapshotterError) in
+            let entry = try mountable(key)
+            let active = try attempting("ask for snapshot “\(key)”") { () throws(LayerStoreError) in
+                try store.snapshotIfActive(entry.layer)
+            }
+            return active.map { mounts(entry.record, $0) }
+        }
+    }
+
+    private func mountable(_ key: String) throws(SnapshotterError) -> SnapshotIndex.Entry {
+        let entry = try entry(key)
+        guard entry.record.kind != .committed else {
+            throw SnapshotterError(
+                .failedPrecondition, "the snapshot “\(key)” is committed; prepare another from it, or a view of it")
+        }
+        return entry
     }
 
     // MARK: Changing
@@ -123,9 +142,9 @@ public final class Snapshotter: Sendable {
         }
     }
 
-    /// Lets the space of what was removed become free.
+    /// Begins to free the space of removed snapshots.
     ///
-    /// It becomes free behind every removal anyway; this returns at once.
+    /// Every removal does this by itself; the call returns at once.
     public func cleanUp() {
         store.freeRemovedLayers()
     }
@@ -158,7 +177,7 @@ public final class Snapshotter: Sendable {
         return Snapshot(snapshot)
     }
 
-    func mounts(_ record: SnapshotRecord, _ active: LayerStore.ActiveSnapshot) -> [SnapshotMount] {
+    func mounts(_ record: SnapshotRecord, _ active: ActiveSnapshot) -> [SnapshotMount] {
         let access = record.kind == .view ? ["ro"] : []
         return [
             SnapshotMount(

@@ -1,5 +1,5 @@
 internal import CShims
-internal import Glibc
+internal import SystemCalls
 public import SystemPackage
 
 /// A file system that is mounted at no place: only descriptors lead to its files.
@@ -7,7 +7,7 @@ public import SystemPackage
 /// It is unmounted when the last descriptor of a file in it is closed, however that happens: also when the process is
 /// killed. Programs in it cannot be run, and device nodes not be opened.
 public final class DetachedMount: Sendable {
-    /// What can be done in the file system.
+    /// The kinds of access to the file system.
     public enum Access: Hashable, Sendable {
         /// Everything.
         case readWrite
@@ -19,7 +19,7 @@ public final class DetachedMount: Sendable {
 
     /// The root directory.
     ///
-    /// It is good for reaching what is in it, and for nothing else (`O_PATH`).
+    /// The descriptor only serves to reach the files in the directory (`O_PATH`).
     public let root: FileDescriptor
 
     /// Mounts the file system on a device.
@@ -37,27 +37,28 @@ public final class DetachedMount: Sendable {
     public init(
         _ device: FilePath, type: String, options: [String] = [], _ access: Access
     ) throws(FilesystemError) {
-        let filesystem = unsafe dmshim_open_filesystem(type)
-        defer { if filesystem >= 0 { Glibc.close(filesystem) } }
-        var answer = min(filesystem, 0)
+        var filesystem: CInt = -1
+        defer { if filesystem >= 0 { SystemCalls.close(filesystem) } }
         var settings = MountOptions.split(options).data.map(MountOptions.setting)
         settings.append((name: "source", value: device.string))
         if access == .readOnly { settings.append((name: "ro", value: nil)) }
-        for (name, value) in settings where answer == 0 {
-            answer = unsafe dmshim_set_option(filesystem, name, value)
+        var root: CInt = -1
+        do {
+            try unsafe requireSuccess(dmshim_open_filesystem(type, &filesystem))
+            for (name, value) in settings {
+                try unsafe requireSuccess(dmshim_set_option(filesystem, name, value))
+            }
+            try requireSuccess(dmshim_create_superblock(filesystem))
+            try unsafe requireSuccess(dmshim_mount_nowhere(filesystem, access == .readWrite ? 0 : 1, &root))
+        } catch {
+            throw Mount.failure("mount", device, error, type: type, detail: Self.message(of: filesystem))
         }
-        if answer == 0 { answer = dmshim_create_superblock(filesystem) }
-        if answer == 0 { answer = dmshim_mount_nowhere(filesystem, access == .readWrite ? 0 : 1) }
-        guard answer >= 0 else {
-            throw Mount.failure(
-                "mount", device, Errno(rawValue: -answer), type: type, detail: Self.message(of: filesystem))
-        }
-        root = FileDescriptor(rawValue: answer)
+        self.root = FileDescriptor(rawValue: root)
     }
 
-    deinit { Glibc.close(root.rawValue) }
+    deinit { SystemCalls.close(root.rawValue) }
 
-    /// What the kernel has to say about a mount that failed; not all file systems say it here.
+    /// The kernel's reason for a mount that failed; not all file systems give one here.
     private static func message(of filesystem: CInt) -> String? {
         var buffer = [UInt8](repeating: 0, count: 1024)
         let count = unsafe read(filesystem, &buffer, buffer.count)

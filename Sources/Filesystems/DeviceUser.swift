@@ -1,6 +1,6 @@
 public import BlockDevices
 public import DeviceMapper
-internal import Glibc
+internal import SystemCalls
 internal import SystemPackage
 
 /// Something that keeps a block device busy.

@@ -1,5 +1,5 @@
 internal import BlockDevices
-internal import Glibc
+internal import SystemCalls
 
 /// Where the inodes of an ext4 are on its device.
 ///

@@ -1,17 +1,17 @@
 internal import BlockDevices
 internal import CShims
 public import DeviceMapper
-internal import Glibc
+internal import SystemCalls
 public import SystemPackage
 
-/// What ext4 needs before it is unmounted, where its device has refused writes.
+/// The journal of an ext4 whose device has refused writes.
 public enum Ext4Journal {
-    /// Keeps what stands in the journal only, if writes of it to its place have failed, on a full pool for example.
+    /// Keeps the journal if writes of its content to their place have failed, on a full pool for example.
     ///
     /// ext4 itself notices that at the unmount, when it has nothing left to do, and marks the journal as empty all the
     /// same (seen on Linux 6.1.176 and 6.12.113): files are damaged that were synchronised long before. A file system that
     /// was stopped first keeps its journal, and the next mount writes all of it to its place. What was written and not
-    /// synchronised is brought to the device before that, for it cannot be afterwards. One that somebody uses is left as it
+    /// synchronised is brought to the device before that, for it cannot be afterwards. A file system in use is left as it
     /// is. Where no write has failed, nothing is written or flushed.
     ///
     /// The corresponding ioctl is `EXT4_IOC_SHUTDOWN`.
@@ -19,21 +19,26 @@ public enum Ext4Journal {
     /// - Parameters:
     ///   - device: Its device.
     ///   - mountPoint: Where it is mounted.
-    /// - Throws: ``FilesystemError``, with `EBUSY` when somebody uses the file system.
+    /// - Throws: ``FilesystemError``, with `EBUSY` when the file system is in use.
     public static func keepAfterFailedWrites(
         to device: DeviceNumber, at mountPoint: FilePath
     ) throws(FilesystemError) {
         guard haveWritesFailed(to: device) else { return }
-        // It answers EAGAIN for one that nobody uses, and marks it; looking it up takes away a mark that was left.
+        // MNT_EXPIRE marks a file system that is not in use and answers EAGAIN. A lookup takes away an earlier mark.
         _ = try? Stat(mountPoint)
         let flags = CInt(UMOUNT_NOFOLLOW) | CInt(MNT_EXPIRE)
-        let result = unsafe mountPoint.withPlatformString { unsafe umount2($0, flags) }
-        if result != 0, errno == EBUSY { throw FilesystemError("unmount", mountPoint, errno: .resourceBusy) }
-        guard result != 0, errno == EAGAIN,
-            let directory = try? FileDescriptor.open(mountPoint, .readOnly, options: [.directory, .closeOnExec])
+        do {
+            try systemCall { unsafe mountPoint.withPlatformString { unsafe umount2($0, flags) } }
+            return
+        } catch .resourceBusy {
+            throw FilesystemError("unmount", mountPoint, errno: .resourceBusy)
+        } catch {
+            guard error == .resourceTemporarilyUnavailable else { return }
+        }
+        guard let directory = try? FileDescriptor.open(mountPoint, .readOnly, options: [.directory, .closeOnExec])
         else { return }
         _ = try? directory.closeAfter {
-            // Somebody may have unmounted it meanwhile, and then this is a directory of the file system below.
+            // If another process has unmounted it meanwhile, this is a directory of the file system below.
             guard try DeviceNumber(Stat(directory).deviceID) == device else { return }
             _ = dmshim_sync_filesystem(directory.rawValue)
             // A kernel that does not know it, or a file system that has stopped by itself, unmounts as it always has.
@@ -49,7 +54,7 @@ public enum Ext4Journal {
         {
             return true
         }
-        // Whoever asked first has been told, and only the count is left.
+        // The kernel reports the failure once. If another process was told, only the count is left.
         let count = FilePath("/sys/fs/ext4/dm-\(device.minor)/errors_count")
         return ((try? PseudoFile.readLine(count)) ?? "0") != "0"
     }

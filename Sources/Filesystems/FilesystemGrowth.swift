@@ -1,5 +1,5 @@
 internal import CShims
-internal import Glibc
+internal import SystemCalls
 public import SystemPackage
 
 /// Making file systems larger while they are mounted.
@@ -32,23 +32,19 @@ public enum FilesystemGrowth {
 
     private static func growExt4(_ descriptor: FileDescriptor, _ size: UInt64) throws(Errno) {
         var status = statvfs()
-        try check(unsafe fstatvfs(descriptor.rawValue, &status) == 0 ? 0 : errno)
+        try systemCall { unsafe fstatvfs(descriptor.rawValue, &status) }
         guard status.f_bsize > 0 else { throw .invalidArgument }
-        try check(dmshim_ext4_resize(descriptor.rawValue, size / UInt64(status.f_bsize)))
+        try requireSuccess(dmshim_ext4_resize(descriptor.rawValue, size / UInt64(status.f_bsize)))
     }
 
     private static func growXFS(_ descriptor: FileDescriptor, _ size: UInt64) throws(Errno) {
         var geometry = dmshim_xfs_geometry()
-        try check(unsafe dmshim_xfs_geometry(descriptor.rawValue, &geometry))
+        try unsafe requireSuccess(dmshim_xfs_geometry(descriptor.rawValue, &geometry))
         guard geometry.block_size > 0 else { throw .invalidArgument }
         let blocks = size / UInt64(geometry.block_size)
         if blocks == geometry.data_blocks { return }
         // Newer kernels would shrink it.
         guard blocks > geometry.data_blocks else { throw .invalidArgument }
-        try check(dmshim_xfs_grow(descriptor.rawValue, blocks, geometry.maximum_inode_percentage))
-    }
-
-    private static func check(_ errno: CInt) throws(Errno) {
-        if errno != 0 { throw Errno(rawValue: errno) }
+        try requireSuccess(dmshim_xfs_grow(descriptor.rawValue, blocks, geometry.maximum_inode_percentage))
     }
 }

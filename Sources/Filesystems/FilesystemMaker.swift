@@ -1,4 +1,4 @@
-internal import Glibc
+internal import SystemCalls
 public import SystemPackage
 
 /// Making file systems.

@@ -1,4 +1,5 @@
 internal import CShims
+internal import SystemCalls
 public import SystemPackage
 
 /// Giving back the space that a file system does not use.
@@ -15,8 +16,7 @@ public enum FilesystemTrim {
             let descriptor = try FileDescriptor.open(mountPoint, .readOnly, options: [.directory, .closeOnExec])
             return try descriptor.closeAfter {
                 var trimmed: UInt64 = 0
-                let result = unsafe dmshim_trim(descriptor.rawValue, &trimmed)
-                guard result == 0 else { throw Errno(rawValue: result) }
+                try unsafe requireSuccess(dmshim_trim(descriptor.rawValue, &trimmed))
                 return trimmed
             }
         } catch {

@@ -1,5 +1,5 @@
 public import BlockDevices
-internal import Glibc
+internal import SystemCalls
 internal import SystemPackage
 
 /// A file system that is recognised.
@@ -19,7 +19,7 @@ public enum FilesystemType: String, Hashable, Sendable, CaseIterable {
     public var isKnownToKernel: Bool {
         if isListed { return true }
         // A mount that must fail makes the kernel load the module.
-        _ = unsafe Glibc.mount("none", "/proc/self/fd", rawValue, 0, nil)
+        _ = unsafe SystemCalls.mount("none", "/proc/self/fd", rawValue, 0, nil)
         return isListed
     }
 

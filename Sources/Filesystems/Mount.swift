@@ -1,5 +1,5 @@
 public import DeviceMapper
-internal import Glibc
+internal import SystemCalls
 public import SystemPackage
 
 /// Mounting and unmounting.
@@ -19,11 +19,14 @@ public enum Mount {
     ) throws(FilesystemError) {
         let (flags, settings) = MountOptions.split(options)
         let data = settings.joined(separator: ",")
-        let result = unsafe device.withPlatformString { device in
-            unsafe mountPoint.withPlatformString { unsafe Glibc.mount(device, $0, type, flags, data) }
-        }
-        guard result == 0 else {
-            throw failure("mount \(device) at", mountPoint, Errno(rawValue: errno), type: type)
+        do {
+            try systemCall {
+                unsafe device.withPlatformString { device in
+                    unsafe mountPoint.withPlatformString { unsafe SystemCalls.mount(device, $0, type, flags, data) }
+                }
+            }
+        } catch {
+            throw failure("mount \(device) at", mountPoint, error, type: type)
         }
     }
 
@@ -58,8 +61,10 @@ public enum Mount {
     /// - Throws: ``FilesystemError``, with `EBUSY` when something uses it.
     public static func unmount(_ mountPoint: FilePath, isLazy: Bool = false) throws(FilesystemError) {
         let flags = CInt(UMOUNT_NOFOLLOW) | (isLazy ? CInt(MNT_DETACH) : 0)
-        guard unsafe mountPoint.withPlatformString({ unsafe umount2($0, flags) }) == 0 else {
-            throw FilesystemError("unmount", mountPoint, errno: Errno(rawValue: errno))
+        do {
+            try systemCall { unsafe mountPoint.withPlatformString { unsafe umount2($0, flags) } }
+        } catch {
+            throw FilesystemError("unmount", mountPoint, errno: error)
         }
     }
 }

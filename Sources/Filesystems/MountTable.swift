@@ -25,7 +25,7 @@ public struct MountTable: Hashable, Sendable {
         }
         /// The name of the file system's type.
         public let type: String
-        /// What was mounted, mostly the path of a device.
+        /// The source of the mount, mostly the path of a device.
         public let source: String
     }
 

@@ -1,4 +1,4 @@
-internal import Glibc
+internal import SystemCalls
 internal import SystemPackage
 
 /// A program of the system that is run and waited for: `mkfs.*`, and nothing else.
@@ -51,9 +51,7 @@ enum Program {
                 if text.count < 1 << 16 { text += buffer[..<count] }
             }
             var status: CInt = 0
-            while unsafe waitpid(process, &status, 0) < 0 {
-                if errno != EINTR { throw Errno(rawValue: errno) }
-            }
+            try systemCall { unsafe waitpid(process, &status, 0) }
             if isCanceled { throw Errno.canceled }
             let signal = status & 0x7f
             return (Int(signal == 0 ? status >> 8 & 0xff : 128 + signal), String(decoding: text, as: UTF8.self))

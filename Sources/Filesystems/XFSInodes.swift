@@ -1,4 +1,5 @@
 internal import CShims
+internal import SystemCalls
 internal import SystemPackage
 
 /// The inodes of a mounted XFS in the order of their numbers, many with each call.
@@ -48,11 +49,13 @@ struct XFSInodes {
     private mutating func fill() throws(FilesystemError) {
         position = 0
         var filled: UInt32 = 0
-        let error = unsafe dmshim_xfs_inodes(descriptor.rawValue, &next, &inodes, UInt32(Self.capacity), &filled)
-        guard error == 0 else {
+        do {
+            try unsafe requireSuccess(
+                dmshim_xfs_inodes(descriptor.rawValue, &next, &inodes, UInt32(Self.capacity), &filled))
+        } catch {
             throw FilesystemError(
                 "list the inodes of the file system at", FilePath("/proc/self/fd/\(descriptor.rawValue)"),
-                errno: Errno(rawValue: error))
+                errno: error)
         }
         count = Int(filled)
     }

@@ -1,130 +1,148 @@
-internal import BlockDevices
-internal import DeviceMapper
-internal import Glibc
-internal import LogicalVolumes
-internal import SystemPackage
-internal import ThinProvisioning
+public import DeviceMapper
+public import SystemPackage
 
-/// A device below a pool, held open until the pool holds it.
-enum PoolDevice {
-    case loop(LoopDevice)
-    case block(BlockDevice)
-
-    var device: BlockDevice {
-        switch self {
-        case .loop(let loop): loop.device
-        case .block(let device): device
-        }
-    }
-
-    func close() { device.close() }
-}
-
+/// The pool and the store as a whole.
 extension LayerStore {
-    /// Docker's: the pool has an event when fewer blocks are free.
-    private static let lowWaterMark: UInt64 = 32768
-
-    /// The pool if it is active.
-    func activePool() throws -> ThinPool? {
-        let control = try control()
-        if let path = configuration.pool.poolDevice { return try activePool(named: path, control) }
-        let name = try directory.poolName()
-        guard let information = try control.informationIfPresent(on: .uuid(try poolUUID())) else {
-            try refuseForeignPool(name, control)
-            return nil
-        }
-        // Without a table it is being made, or was left by a process that died.
-        guard information.hasActiveTable else { return nil }
-        if information.name != name { try requireOwnDevices(of: information, control) }
-        return ThinPool(
-            control, name: information.name, number: information.number,
-            blockSize: Sectors(wholeSectorsIn: configuration.blockSize))
-    }
-
-    /// Makes the pool's device on its files or block devices.
-    func activatePool() throws -> ThinPool {
-        if let path = configuration.pool.poolDevice {
-            if access == .readWrite, try activateLogicalVolume(path), let pool = try activePool() { return pool }
-            throw LayerStoreError(
-                .backingStore,
-                "the pool \(path) is not active, and no volume group has it; activate it where it was made. If it has "
-                    + "another name now, “dmlayer --storage-opt dm.thinpooldev=NAME init” takes that")
-        }
-        let control = try control()
-        // The caller has the store alone: nobody is making this one.
-        if let left = try control.informationIfPresent(on: .uuid(try poolUUID())), !left.hasActiveTable {
-            try control.removeDevice(.uuid(try poolUUID()))
-        }
-        let data = try open(
-            configuration.pool.dataDevice, file: directory.dataFile, size: configuration.pool.dataFileSize)
-        defer { data.close() }
-        let metadata = try open(
-            configuration.pool.metadataDevice, file: directory.metadataFile, size: configuration.pool.metadataFileSize)
-        defer { metadata.close() }
-        var features: ThinPoolTarget.Features = []
-        if configuration.zeroesNewBlocks != true { features.insert(.skipBlockZeroing) }
-        if configuration.failsWhenFull == true { features.insert(.errorIfNoSpace) }
-        if access == .readOnly { features.insert(.readOnly) }
-        let target = ThinPoolTarget(
-            metadataDevice: .number(metadata.device.number), dataDevice: .number(data.device.number),
-            blockSize: Sectors(wholeSectorsIn: configuration.blockSize), lowWaterMark: Self.lowWaterMark,
-            features: features)
-        // The pool holds the loop devices from here on; they detach themselves when it goes.
-        do {
-            return try ThinPool.activate(
-                control, name: try directory.poolName(), uuid: try poolUUID(), target: target,
-                length: Sectors(wholeSectorsIn: try data.device.size()))
-        } catch let error as DeviceMapperError where error.code == .busy && error.command == .createDevice {
-            throw LayerStoreError(
-                .foreignDevice,
-                "a device named \(try directory.poolName()), or with the uuid \(try poolUUID()), has just been made by "
-                    + "somebody else; “dmlayer dm info” shows it", underlying: error)
-        } catch let error as DeviceMapperError where error.command == .loadTable {
-            throw LayerStoreError(
-                .backingStore, "the pool cannot be activated, and “dmlayer pool status” says what to do: \(error)",
-                underlying: error)
-        }
-    }
-
-    private func open(_ device: String?, file: FilePath, size: UInt64?) throws -> PoolDevice {
-        guard let device else {
-            return .loop(try BackingFile.attach(file, expectedSize: size ?? 0, isReadOnly: access == .readOnly))
-        }
-        let opened = try BlockDevice(FilePath(device), access == .readOnly ? .readOnly : .readWrite)
-        let holders = try DeviceHolder.holders(of: opened.number).map(\.description)
-        guard holders.isEmpty else {
-            throw LayerStoreError(
-                .backingStore,
-                "\(device) is in use already by \(holders.joined(separator: ", ")); two pools on it destroy it")
-        }
-        return .block(opened)
-    }
-
-    /// Checks that a pool which somebody else made holds nothing of anybody else's.
+    /// The state of the store.
     ///
-    /// - Returns: What keeps others, who make a store of another root on it, from finding the same until it is closed.
-    func claimForeignPool(_ pool: ThinPool) throws -> FileDescriptor {
-        let claim = try FileDescriptor.open(try DeviceNode.path(of: pool.number), .readOnly, options: .closeOnExec)
-        guard flock(claim.rawValue, LOCK_EX | LOCK_NB) == 0 else {
-            try? claim.close()
-            throw LayerStoreError(.busy, "somebody else is making a store on the pool \(pool.name)")
-        }
-        do {
-            try requireNew(pool)
-        } catch {
-            try? claim.close()
-            throw error
-        }
-        return claim
+    /// It takes no lock where the pool is active, and commits nothing.
+    public func status() throws(LayerStoreError) -> StoreStatus {
+        try attempting("ask for the state of the store") { try StatusReporting(core: core).run() }
     }
 
-    private func requireNew(_ pool: ThinPool) throws {
-        guard case .available(let state) = try pool.status() else { return }
-        guard state.data.used == 0, state.transactionID == 0 else {
-            throw LayerStoreError(
-                .foreignDevice,
-                "the pool \(pool.name) is not new: it has \(state.data.used) used data blocks and the transaction id "
-                    + "\(state.transactionID). Name a pool that nothing else has used")
-        }
+    /// The state of the pool, and what to do about it.
+    ///
+    /// A pool that is not active is activated; that the kernel refuses this is a part of the report. Nothing is
+    /// committed.
+    public func poolReport() throws(LayerStoreError) -> PoolReport {
+        try attempting("ask for the state of the pool") { try PoolReporting(core: core).run() }
+    }
+
+    /// The figures of the pool as it is: nothing is activated, written or committed, and no layer's file is read.
+    ///
+    /// - Throws: ``LayerStoreError/Code/foreignDevice`` when a pool of the store's name belongs to somebody else.
+    public func poolMetrics() throws(LayerStoreError) -> PoolMetrics {
+        try attempting("ask for the state of the pool") { try PoolReporting(core: core).metrics() }
+    }
+
+    /// How many commits the pool was told to make through this object: one for each layer that was made or deleted.
+    ///
+    /// The pool makes more of its own, for file systems that flush what they have written, for example.
+    public var orderedCommits: UInt64 { core.kernel.commits.value }
+
+    /// The path of the pool where the store does not make it from its own files or devices: the path that it has now.
+    ///
+    /// - Returns: `nil` when the store makes its pool.
+    public func poolPath() throws(LayerStoreError) -> String? {
+        try attempting("look for the pool") { try core.pool.path() }
+    }
+
+    /// Whether the pool is active now.
+    public func isPoolActive() throws(LayerStoreError) -> Bool {
+        try attempting("look for the pool") { try core.pool.active() != nil }
+    }
+
+    /// Makes the pool larger while its layers are mounted and written.
+    ///
+    /// Files are enlarged durably, and the store remembers their new size, before the pool is told. So a growth that was
+    /// interrupted is completed by calling this again, or by the next activation of the pool. The pool is never left
+    /// suspended.
+    ///
+    /// - Parameters:
+    ///   - data: The new size of the data file in bytes; `nil` keeps the file. What the file, or the block device that
+    ///     the pool has instead, has grown to already is put to use in both cases.
+    ///   - metadata: The same for the metadata.
+    /// - Throws: ``LayerStoreError/Code/sizeTooSmall`` for less than there is, ``LayerStoreError/Code/invalidOption``
+    ///   where there is no file of the store's own, ``LayerStoreError/Code/failed`` when the pool takes no changes, or
+    ///   what the kernel says.
+    @discardableResult
+    public func resizePool(data: UInt64? = nil, metadata: UInt64? = nil) throws(LayerStoreError) -> PoolGrowth {
+        try attempting("resize the pool") { try ResizePool(core: core).run(data: data, metadata: metadata) }
+    }
+
+    /// Runs `body` while nothing else changes the table of the pool or of an active layer, which the kernel does not
+    /// bear at the same time.
+    ///
+    /// `body` may suspend the pool.
+    ///
+    /// A pool of LVM's is protected from lvm2 as well.
+    ///
+    /// - Throws: What `body` throws; `LogicalVolumeError` when the lock of the volume group is not to be had.
+    public func withPoolTable(_ body: () throws -> Void) throws {
+        try core.changingTables(core.openLocks()) { _ in try body() }
+    }
+
+    /// Gives back the space that is not used: of removed layers, of files that were deleted in layers, and of the data file
+    /// where the pool does not use it.
+    ///
+    /// For the last of these the pool stops for a moment at a time.
+    ///
+    /// - Parameter layers: The layers; one that is not mounted is mounted for the time. `nil` takes those that are
+    ///   mounted: mounting the others would write to each.
+    /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or what the file system says.
+    public func trim(_ layers: [LayerID]? = nil) throws(LayerStoreError) -> TrimReport {
+        try attempting("trim the store") { try TrimStore(core: core).run(layers) }
+    }
+
+    /// Unmounts every layer, ends the removals that wait, and removes the pool's device; the files stay.
+    ///
+    /// - Parameter losingFiles: Whether the pool is taken down as well where it has the last copy of a file that was deleted or
+    ///   replaced; the content is gone then.
+    /// - Throws: ``LayerStoreError/Code/busy`` with the users of a layer; the other layers are down then, and the pool is not.
+    ///   ``LayerStoreError/Code/backingStore`` where the pool has the last copy of a file.
+    public func shutdown(losingFiles: Bool = false) throws(LayerStoreError) {
+        try attempting("shut the store down") { try ShutDown(core: core).run(losingFiles: losingFiles) }
+    }
+
+    /// How many layers have been removed whose data is not free yet, because its turn has not come or the layer is in use.
+    public func waitingRemovals() throws(LayerStoreError) -> Int { try core.registry.unfinishedRemovalCount() }
+
+    /// Why the last attempt to free the data of removed layers failed; `nil` when it did not.
+    ///
+    /// It is tried again.
+    public var removalFailure: String? { core.removals.failure }
+
+    /// Has a removal in the background that begins to fail reported, once for each reason.
+    ///
+    /// - Parameter note: Gets the reason, on the thread of the removals.
+    public func noteRemovalFailures(_ note: @escaping @Sendable (String) -> Void) { core.removals.noteFailures(note) }
+
+    /// Compares everything that a store consists of: its files, its pool and what the pool stands on.
+    ///
+    /// Nothing is changed: no pool is activated or has to commit anything, no lock is taken. The pool's metadata is read
+    /// from its device, whether the pool is active or not. What other processes are doing meanwhile is not
+    /// reported as a disagreement.
+    ///
+    /// - Parameters:
+    ///   - root: The root of the store, whose `store.json` may be damaged.
+    ///   - options: Options that must not contradict what the store was made with.
+    ///   - transport: How commands reach the kernel; `nil` opens the control node when it is needed.
+    /// - Throws: ``LayerStoreError/Code/notInitialized`` when there is no store, ``LayerStoreError/Code/optionsContradict``.
+    public static func check(
+        _ root: FilePath, options: StorageOptions = StorageOptions(), transport: (any ControlTransport)? = nil
+    ) throws(LayerStoreError) -> StoreReport {
+        try attempting("check the store \(root)") { try StoreCheck.report(on: root, options, transport) }
+    }
+
+    /// Mends what can be mended without guessing, and checks again.
+    ///
+    /// That is: what interrupted operations left behind, thin devices that no layer has, and a missing
+    /// `deviceset-metadata`. Thin devices are deleted only if the pool is the store's own, every metadata file was
+    /// understood, and the base device is the one that the files are about.
+    ///
+    /// The pool is activated for it; where it was not active before, it is taken down again.
+    ///
+    /// - Parameters:
+    ///   - root: The root of the store.
+    ///   - options: Options that must not contradict what the store was made with.
+    ///   - orders: What to do beyond that.
+    ///   - transport: How commands reach the kernel; `nil` opens the control node.
+    /// - Returns: What is still found, what is not any more, and what could not be done.
+    /// - Throws: ``LayerStoreError/Code/notInitialized`` when there is no store.
+    public static func repair(
+        _ root: FilePath, options: StorageOptions = StorageOptions(), orders: StoreRepairOrders = StoreRepairOrders(),
+        transport: (any ControlTransport)? = nil
+    ) throws(LayerStoreError) -> StoreReport {
+        try attempting("repair the store \(root)") { try RepairStore.run(root, options, orders, transport) }
     }
 }

@@ -55,7 +55,8 @@ public struct LayerStoreError: Error, Sendable {
     /// The error of the floor below, if one is the cause.
     public let underlying: (any Error)?
 
-    init(_ code: Code, _ reason: String, underlying: (any Error)? = nil) {
+    /// Makes a value like one of the library's, for the test of a program that uses it.
+    public init(_ code: Code, _ reason: String, underlying: (any Error)? = nil) {
         self.code = code
         self.reason = reason
         self.underlying = underlying

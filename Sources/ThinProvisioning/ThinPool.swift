@@ -1,5 +1,5 @@
 public import DeviceMapper
-internal import Glibc
+internal import SystemCalls
 internal import SystemPackage
 
 /// A thin pool that is active in the kernel.
@@ -12,6 +12,8 @@ public struct ThinPool: Sendable {
     /// The name of the pool's device.
     public let name: DeviceName
     /// The number of the pool's device, which the tables of its thin devices name.
+    ///
+    /// As a `DeviceReference` for commands and events, the pool is `.number(pool.number)`.
     public let number: DeviceNumber
     /// The length of a block in sectors.
     public let blockSize: Sectors
@@ -29,11 +31,11 @@ public struct ThinPool: Sendable {
     ///   - length: The length of the data device in sectors.
     /// - Throws: `DeviceMapperError`, with the kernel's reason when it does not accept the geometry or the metadata.
     public static func activate(
-        _ control: Control, name: DeviceName, uuid: DeviceUUID?, target: ThinPoolTarget, length: Sectors
+        _ control: Control, name: DeviceName, uuid: DeviceUUID? = nil, target: ThinPoolTarget, length: Sectors
     ) throws(DeviceMapperError) -> ThinPool {
         // The table itself is never read-only: the kernel refuses that for a pool, whatever its features are.
         let information = try control.activateDevice(
-            name, uuid: uuid, table: MappingTable(.thinPool(target), length: length))
+            name, uuid: uuid, table: MappingTable(target, length: length))
         return ThinPool(control, name: name, number: information.number, blockSize: target.blockSize)
     }
 
@@ -43,7 +45,7 @@ public struct ThinPool: Sendable {
     public init(_ control: Control, open device: DeviceReference) throws(DeviceMapperError) {
         let information = try control.information(on: device)
         let table = try control.table(of: .number(information.number))
-        guard case .thinPool(let target)? = table.entries.first?.target else {
+        guard let target = table.entries.first?.target.as(ThinPoolTarget.self) else {
             throw DeviceMapperError(
                 .invalidTable, device: information.name.description, detail: "the device is not a thin pool")
         }
@@ -62,7 +64,7 @@ public struct ThinPool: Sendable {
     /// The pool's table.
     public func target() throws(DeviceMapperError) -> (target: ThinPoolTarget, length: Sectors) {
         let table = try control.table(of: .number(number))
-        guard case .thinPool(let target)? = table.entries.first?.target else {
+        guard let target = table.entries.first?.target.as(ThinPoolTarget.self) else {
             throw DeviceMapperError(.invalidTable, device: name.description, detail: "the device is not a thin pool")
         }
         return (target, table.length)
@@ -70,7 +72,7 @@ public struct ThinPool: Sendable {
 
     /// The pool's status.
     ///
-    /// - Parameter flushing: Lets the pool commit its metadata first; see `Control.status(of:flushing:)`.
+    /// - Parameter flushing: Lets the pool commit its metadata first; see `Control.status(of:inactive:flushing:)`.
     public func status(flushing: Bool = false) throws(DeviceMapperError) -> ThinPoolStatus {
         guard let line = try control.status(of: .number(number), flushing: flushing).first else {
             throw DeviceMapperError(.malformedAnswer, device: name.description, detail: "the pool has no status")
@@ -107,21 +109,17 @@ public struct ThinPool: Sendable {
         guard let active else { return try send(message) }
         try requireSpaceToSuspend()
         do {
-            try control.suspendDevice(active)
-            try send(message)
+            try control.whileSuspended(active) { try send(message) }
         } catch {
-            // Also after a suspend that failed: the kernel may have got half way. Resuming a running device is harmless.
-            _ = try? control.resumeDevice(active)
-            throw error
+            throw (error as? DeviceMapperError) ?? DeviceMapperError(.failed, detail: "\(error)")
         }
-        if (try? control.resumeDevice(active)) == nil { try control.resumeDevice(active) }
     }
 
     /// Refuses to suspend a device whose writes wait for space.
     ///
     /// The kernel waits for these writes first, and no signal ends that while it freezes a file system.
     private func requireSpaceToSuspend() throws(DeviceMapperError) {
-        guard case .available(let state) = try status(), !state.failsWhenFull,
+        guard case .available(let state) = try status(), !state.errorIfNoSpace,
             state.mode == .outOfDataSpace || state.data.free == 0
         else { return }
         throw DeviceMapperError(
@@ -139,7 +137,7 @@ public struct ThinPool: Sendable {
 
     /// Changes the pool's transaction id.
     ///
-    /// - Throws: `DeviceMapperError.Code.failed` with `EINVAL` when the present one is not `old`.
+    /// - Throws: `DeviceMapperError.Code.invalidArgument` when the present one is not `old`.
     public func setTransactionID(from old: UInt64, to new: UInt64) throws(DeviceMapperError) {
         try send("set_transaction_id \(old) \(new)")
     }
@@ -156,6 +154,31 @@ public struct ThinPool: Sendable {
     /// Gives the snapshot of the pool's metadata up.
     public func releaseMetadataSnapshot() throws(DeviceMapperError) {
         try send("release_metadata_snap")
+    }
+
+    /// Runs `body` while the pool holds a snapshot of its metadata.
+    ///
+    /// This thread takes no signals meanwhile, so that only SIGKILL leaves the snapshot held.
+    ///
+    /// - Parameter body: It gets the block of the snapshot's superblock.
+    /// - Throws: `DeviceMapperError.Code.busy` when a snapshot is held already; what `body` throws.
+    public func whileMetadataIsHeld<Result>(_ body: (UInt64) throws -> Result) throws -> Result {
+        try control.withoutSignals {
+            try reserveMetadataSnapshot()
+            let result: Result
+            do {
+                guard case .available(let state) = try status(), let root = state.heldMetadataRoot else {
+                    throw ThinMetadataError(.inconsistent, "the pool does not say where its metadata's snapshot is")
+                }
+                result = try body(root)
+            } catch {
+                // The first failure is the one to report.
+                try? releaseMetadataSnapshot()
+                throw error
+            }
+            try releaseMetadataSnapshot()
+            return result
+        }
     }
 
     private func send(_ message: String) throws(DeviceMapperError) {
@@ -179,7 +202,7 @@ public struct ThinPool: Sendable {
     /// Lets writes fail at once when the pool is full, or wait for more space.
     ///
     /// - Throws: The kernel's reason; the pool runs on as before then.
-    public func setFailsWhenFull(_ fails: Bool) throws(DeviceMapperError) {
+    public func setErrorIfNoSpace(_ fails: Bool) throws(DeviceMapperError) {
         try setFeature(.errorIfNoSpace, fails)
     }
 
@@ -194,9 +217,9 @@ public struct ThinPool: Sendable {
 
     private func setFeature(_ feature: ThinPoolTarget.Features, _ isSet: Bool) throws(DeviceMapperError) {
         try changeTable { entry in
-            guard case .thinPool(var target) = entry.target else { return }
+            guard var target = entry.target.as(ThinPoolTarget.self) else { return }
             if isSet { target.features.insert(feature) } else { target.features.remove(feature) }
-            entry.target = .thinPool(target)
+            entry.target = Target(target)
         }
     }
 
@@ -205,9 +228,9 @@ public struct ThinPool: Sendable {
     /// - Throws: The kernel's reason; the pool runs on as before then.
     public func setLowWaterMark(_ mark: UInt64) throws(DeviceMapperError) {
         try changeTable { entry in
-            guard case .thinPool(var target) = entry.target else { return }
+            guard var target = entry.target.as(ThinPoolTarget.self) else { return }
             target.lowWaterMark = mark
-            entry.target = .thinPool(target)
+            entry.target = Target(target)
         }
     }
 
@@ -218,7 +241,7 @@ public struct ThinPool: Sendable {
         }
         change(&table.entries[0])
         // Requests that wait for space would never let a suspend end that waits for them.
-        try control.replaceTable(of: .number(number), with: table, options: [.noFlush, .skipFreeze])
+        try control.replaceTable(of: .number(number), with: table, options: [.noFlush, .skipLockFS])
     }
 
     // MARK: Thin devices
@@ -232,15 +255,16 @@ public struct ThinPool: Sendable {
     ///   - length: Its length in sectors. The pool keeps no length of a thin device; this is the only place that has it.
     ///   - isReadOnly: Whether writes are refused.
     ///   - externalOrigin: What is read where the thin device has no block of its own.
-    /// - Returns: The state of the mapped device, with its number.
+    /// - Returns: The state of the mapped device, with its number and its node.
+    @discardableResult
     public func activate(
-        _ id: ThinDeviceID, name: DeviceName, uuid: DeviceUUID?, length: Sectors, isReadOnly: Bool = false,
+        _ id: ThinDeviceID, name: DeviceName, uuid: DeviceUUID? = nil, length: Sectors, isReadOnly: Bool = false,
         externalOrigin: DeviceNumber? = nil
     ) throws(DeviceMapperError) -> DeviceInformation {
         let target = ThinTarget(
             pool: .number(number), identifier: UInt64(id.value), externalOrigin: externalOrigin.map(TargetDevice.number)
         )
-        let table = MappingTable(.thin(target), length: length, isReadOnly: isReadOnly)
+        let table = MappingTable(target, length: length, isReadOnly: isReadOnly)
         return try whileNotSuspended { () throws(DeviceMapperError) in
             try control.activateDevice(name, uuid: uuid, table: table)
         }
@@ -258,7 +282,7 @@ public struct ThinPool: Sendable {
                 .invalidTable, device: device.description, detail: "a thin device of this pool has one target")
         }
         table.entries[0].length = length
-        var options: SuspendOptions = [.skipFreeze]
+        var options: SuspendOptions = [.skipLockFS]
         // What is in flight waits for space there, and perhaps for this call to end.
         if case .available(let state) = try status(), state.mode == .outOfDataSpace { options.insert(.noFlush) }
         try whileNotSuspended { () throws(DeviceMapperError) in
@@ -266,32 +290,30 @@ public struct ThinPool: Sendable {
         }
     }
 
-    /// How often a refused table is loaded again while the pool is suspended, how often while it is not, and the pause
-    /// between two attempts in microseconds.
-    private static let (attemptsWhileSuspended, attemptsBesides, pause) = (1000, 20, useconds_t(10_000))
+    /// How long a refused table is loaded again, and how many refusals are forgiven while the pool is not suspended.
+    private static let (patience, mostOtherRefusals) = (Duration.seconds(10), 10)
 
-    /// Loads the table of a thin device again when the pool was suspended, in which case the kernel refuses it.
+    /// Loads the table of a thin device again when the pool was suspended, in which case the kernel refuses the table.
     ///
-    /// Whoever enlarges the pool suspends it for a moment, and that may be another program: lvm2, or a monitor. A suspension
-    /// may have ended between the refusal and the question, so a few refusals are forgiven in any case.
+    /// Another program that enlarges the pool suspends the pool for a moment: lvm2, or a monitor. The suspension may have
+    /// ended between the refusal and the question, so a few refusals are forgiven in any case.
     private func whileNotSuspended<Result>(
         _ load: () throws(DeviceMapperError) -> Result
     ) throws(DeviceMapperError) -> Result {
-        var (suspended, others) = (0, 0)
-        while true {
+        var otherRefusals = 0
+        func attempt() throws(DeviceMapperError) -> Result? {
             do {
                 return try load()
             } catch {
                 guard error.command == .loadTable, error.errno == .invalidArgument else { throw error }
-                if (try? control.information(on: .number(number)).isSuspended) == true {
-                    suspended += 1
-                } else {
-                    others += 1
-                }
-                guard suspended < Self.attemptsWhileSuspended, others < Self.attemptsBesides else { throw error }
-                usleep(Self.pause)
+                // A pool whose state cannot be read counts as not suspended.
+                if (try? control.information(on: .number(number)).isSuspended) != true { otherRefusals += 1 }
+                guard otherRefusals < Self.mostOtherRefusals else { throw error }
+                return nil
             }
         }
+        if let loaded = try waiting(until: .after(Self.patience), attempt) { return loaded }
+        return try load()
     }
 
     /// The status of an active thin device.

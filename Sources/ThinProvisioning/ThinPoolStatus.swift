@@ -61,11 +61,27 @@ public struct ThinPoolState: Hashable, Sendable {
     /// What happens to a discard.
     public let discards: DiscardPolicy
     /// Whether a write fails at once when the pool is full, instead of waiting.
-    public let failsWhenFull: Bool
+    public let errorIfNoSpace: Bool
     /// Whether the metadata must be checked before the pool can be changed again.
     public let needsCheck: Bool
     /// The number of free metadata blocks below which the pool has an event; `nil` before kernel 4.19.
     public let metadataLowWaterMark: UInt64?
+
+    /// Makes a value like one of the library's, for the test of a program that uses it.
+    public init(
+        transactionID: UInt64, metadata: BlockUsage, data: BlockUsage, heldMetadataRoot: UInt64? = nil, mode: Mode,
+        discards: DiscardPolicy, errorIfNoSpace: Bool, needsCheck: Bool, metadataLowWaterMark: UInt64? = nil
+    ) {
+        self.transactionID = transactionID
+        self.metadata = metadata
+        self.data = data
+        self.heldMetadataRoot = heldMetadataRoot
+        self.mode = mode
+        self.discards = discards
+        self.errorIfNoSpace = errorIfNoSpace
+        self.needsCheck = needsCheck
+        self.metadataLowWaterMark = metadataLowWaterMark
+    }
 
     /// Reads the words of a status line; words that a newer kernel appends are left alone.
     init?(words: [Substring], blockSize: Sectors) {
@@ -80,7 +96,7 @@ public struct ThinPoolState: Hashable, Sendable {
         heldMetadataRoot = UInt64(words[3])
         self.mode = mode
         self.discards = discards
-        failsWhenFull = words[6] == "error_if_no_space"
+        errorIfNoSpace = words[6] == "error_if_no_space"
         needsCheck = words.count > 7 && words[7] == "needs_check"
         metadataLowWaterMark = words.count > 8 ? UInt64(words[8]) : nil
     }
@@ -97,6 +113,13 @@ public struct BlockUsage: Hashable, Sendable {
     public let total: UInt64
     /// The size of a block in bytes.
     public let bytesPerBlock: UInt64
+
+    /// Makes a value like one of the library's, for the test of a program that uses it.
+    public init(used: UInt64, total: UInt64, bytesPerBlock: UInt64) {
+        self.used = used
+        self.total = total
+        self.bytesPerBlock = bytesPerBlock
+    }
 
     /// Reads `used/total`.
     init?(_ text: Substring, bytesPerBlock: UInt64) {
@@ -120,7 +143,10 @@ public struct BlockUsage: Hashable, Sendable {
 }
 
 /// The status of a thin device.
-public enum ThinDeviceStatus: Hashable, Sendable {
+public enum ThinDeviceStatus: TypedStatus {
+    /// The targets that have this status.
+    public static let types = [ThinTarget.type]
+
     /// The device works.
     ///
     /// - Parameters:
@@ -134,14 +160,22 @@ public enum ThinDeviceStatus: Hashable, Sendable {
     ///
     /// - Throws: `DeviceMapperError.Code.malformedAnswer` when the text is no such line.
     public init(parsing text: String) throws(DeviceMapperError) {
-        let words = text.split(separator: " ")
-        if let first = words.first, first == "Fail" || first == "Error" || first == "-" && words.count == 1 {
+        var words = TargetWords(text)
+        guard let status = Self(&words) else {
+            throw DeviceMapperError(.malformedAnswer, detail: "“\(text)” is no status of a thin device")
+        }
+        self = status
+    }
+
+    /// Reads the words; `nil` when they are not of this form.
+    public init?(_ words: inout TargetWords) {
+        guard let first = words.next() else { return nil }
+        let second = words.next()
+        if first == "Fail" || first == "Error" || first == "-" && second == nil {
             self = .failed
             return
         }
-        guard words.count >= 2, let mapped = UInt64(words[0]) else {
-            throw DeviceMapperError(.malformedAnswer, detail: "“\(text)” is no status of a thin device")
-        }
-        self = .available(mapped: Sectors(mapped), highest: UInt64(words[1]).map { Sectors($0) })
+        guard let mapped = UInt64(first), let second else { return nil }
+        self = .available(mapped: Sectors(mapped), highest: UInt64(second).map { Sectors($0) })
     }
 }

@@ -16,3 +16,11 @@ enum Columns {
         }.joined(separator: "\n")
     }
 }
+
+extension String {
+    /// The text with blanks behind it, for a column of so many bytes.
+    func padded(_ width: Int) -> String { self + String(repeating: " ", count: max(0, width - utf8.count)) }
+
+    /// The text with blanks before it.
+    func paddedLeft(_ width: Int) -> String { String(repeating: " ", count: max(0, width - utf8.count)) + self }
+}

@@ -10,9 +10,16 @@ struct DMLayer: ParsableCommand {
         // Each command says its name: to derive it from its type's takes the parser a tenth of a millisecond each time.
         subcommands: [
             Initialize.self, Info.self, Check.self, Shutdown.self, Create.self, MountLayer.self, UnmountLayer.self,
-            Remove.self, List.self, Tree.self, Inspect.self, Resize.self, Trim.self, WhyBusy.self, Changes.self,
-            Diff.self, Apply.self, Pool.self, DM.self,
-        ] + service)
+            Remove.self, List.self, Tree.self, Inspect.self, Resize.self, Trim.self, WhyBig.self, WhyBusy.self,
+            Changes.self, Diff.self, Apply.self, Pool.self, Metadata.self, DM.self,
+        ] + images + service)
+
+    /// The commands that need the trait `Images`.
+    #if Images
+    private static let images: [any ParsableCommand.Type] = [Image.self, Container.self]
+    #else
+    private static let images: [any ParsableCommand.Type] = []
+    #endif
 
     /// What a build without the trait `Daemon` does not have.
     #if Daemon
@@ -30,6 +37,7 @@ struct DMLayer: ParsableCommand {
     /// The exit status is 0 when it was done, 1 when it failed and 64 when it was called in a wrong way; `check` has one
     /// more.
     static func main() {
+        ByName.runIfCalled()
         do {
             var command = try parseAsRoot()
             do {

@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import Glibc
+internal import SystemCalls
 internal import LayerStore
 internal import SystemPackage
 
@@ -14,9 +14,9 @@ struct GlobalOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "A daemon.json of Docker's, whose storage-opts and data-root are used as well. It may also have the keys root, "
-                + "socket, metrics-socket, metrics-address, metrics-allow-remote and remap-ids, which count where the command "
-                + "line says nothing.", valueName: "file"))
+            "A file like Docker's daemon.json. The command reads its keys storage-opts, data-root, root, socket, "
+                + "metrics-socket, metrics-address, metrics-allow-remote and remap-ids. A value on the command line "
+                + "takes precedence.", valueName: "file"))
     var config: String?
 
     @Option(
@@ -28,6 +28,12 @@ struct GlobalOptions: ParsableArguments {
         name: .customLong("read-only"),
         help: "Write nothing to the store, not even to its pool's metadata; layers are mounted below /run/dmlayer.")
     var isReadOnly = false
+
+    @Option(
+        help: ArgumentHelp(
+            "How many seconds to wait for other operations on the store, all waits together. (default: 30)",
+            valueName: "seconds"))
+    var patience: Timeout?
 
     @OptionGroup var printing: OutputOptions
 
@@ -55,7 +61,7 @@ struct GlobalOptions: ParsableArguments {
     func openStore() throws -> LayerStore {
         try LayerStore(
             opening: rootPath(), options: allStorageOptions(), access: isReadOnly ? .readOnly : .readWrite,
-            removals: .beforeReturning)
+            removals: .beforeReturning, patience: patience?.duration ?? .seconds(30))
     }
 
     /// The storage options of the configuration file, and then those of the command line.

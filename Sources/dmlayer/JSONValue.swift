@@ -1,5 +1,8 @@
 /// A result in JSON that is put together by hand: with many fields that is less code than a type for each result.
 enum JSONValue: Encodable {
+    /// A list of texts.
+    static func texts(_ texts: [String]) -> JSONValue { .list(texts.map(JSONValue.text)) }
+
     case bool(Bool)
     case number(UInt64)
     case text(String)

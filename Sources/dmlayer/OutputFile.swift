@@ -1,4 +1,4 @@
-internal import Glibc
+internal import SystemCalls
 internal import SystemPackage
 
 /// A file that a command writes.
@@ -25,16 +25,24 @@ struct OutputFile {
         do {
             // Behind `fsync`, nothing is left that could fail.
             defer { try? file.close() }
-            let result = try body(file)
+            let result = try naming { try body(file) }
             try finish(file, like: existing)
             // On the disk before the name leads to it: otherwise a power cut could leave an empty file of this name.
-            guard fsync(file.rawValue) == 0, unsafe rename(temporary.string, target.string) == 0 else {
-                throw Failure("cannot write \(path): \(Errno(rawValue: errno))")
-            }
+            try attempt("write \(path)") { fsync(file.rawValue) }
+            try attempt("write \(path)") { unsafe rename(temporary.string, target.string) }
             return result
         } catch {
             _ = unsafe unlink(temporary.string)
             throw error
+        }
+    }
+
+    /// Runs `body`, and adds the path to an error number that it throws.
+    private func naming<Result>(_ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch let error as Errno {
+            throw Failure("cannot write \(path): \(error)")
         }
     }
 
@@ -52,7 +60,7 @@ struct OutputFile {
     private func isStandardOutput(_ file: Stat) -> Bool {
         // Without a standard output, it is another file.
         guard let output = try? Stat(FileDescriptor.standardOutput) else { return false }
-        return output.deviceID == file.deviceID && output.inode == file.inode
+        return output.isSameFile(as: file)
     }
 
     private func writeDirectly<Result>(
@@ -61,20 +69,26 @@ struct OutputFile {
         guard !isStandardOutput(existing) else { return try body(.standardOutput) }
         let file: FileDescriptor
         do {
-            file = try .open(path, .writeOnly, options: .closeOnExec)
+            // Linux refuses a block device that a mount, a mapping or a pool holds.
+            let options: FileDescriptor.OpenOptions = existing.type == .blockSpecial ? .exclusiveCreate : []
+            file = try .open(path, .writeOnly, options: options.union(.closeOnExec))
+        } catch Errno.resourceBusy {
+            throw Failure("\(path) is in use: a mount, a mapping or a pool holds it; name another output")
         } catch {
             throw Failure("cannot open \(path): \(error)")
         }
-        return try file.closeAfter { try body(file) }
+        return try file.closeAfter { try naming { try body(file) } }
     }
 
     /// The path without symbolic links, so that they stay.
     private func resolved() throws -> FilePath {
-        guard let path = unsafe realpath(path.string, nil) else {
-            throw Failure("cannot open \(path): \(Errno(rawValue: errno))")
+        do throws(Errno) {
+            guard let target = try unsafe pointerCall({ unsafe realpath(path.string, nil) }) else { return path }
+            defer { unsafe free(target) }
+            return unsafe FilePath(platformString: target)
+        } catch {
+            throw Failure("cannot open \(path): \(error)")
         }
-        defer { unsafe free(path) }
-        return unsafe FilePath(platformString: path)
     }
 
     private func open(_ temporary: FilePath) throws -> FileDescriptor {
@@ -92,8 +106,15 @@ struct OutputFile {
         guard let existing else { return }
         // Only root may give files away; the file is its writer's otherwise.
         _ = fchown(file.rawValue, existing.userID.rawValue, existing.groupID.rawValue)
-        guard fchmod(file.rawValue, existing.permissions.rawValue) == 0 else {
-            throw Failure("cannot set the permissions of \(path): \(Errno(rawValue: errno))")
+        try attempt("set the permissions of \(path)") { fchmod(file.rawValue, existing.permissions.rawValue) }
+    }
+
+    /// Makes a system call, and says what it was for when it fails.
+    private func attempt(_ purpose: String, _ call: () -> CInt) throws {
+        do throws(Errno) {
+            try systemCall(call)
+        } catch {
+            throw Failure("cannot \(purpose): \(error)")
         }
     }
 }

@@ -45,12 +45,39 @@ struct KeyGateTests {
         #expect(order.withLock { $0 } == ["first", "alone", "second"])
     }
 
-    @Test func othersAreNotHeldUp() {
+    @Test func leavesAKeyThatIsNotFree() throws {
         let gate = KeyGate()
-        let done = gate.with(["a"], sharing: ["parent"]) {
-            gate.with(["b"], sharing: ["parent"]) { gate.with(["c", "c"], sharing: ["c"]) { true } }
+        #expect(gate.withIfFree("key") { 1 } == 1)
+        let isWaited = Mutex(false)
+        let results = onThreads(3) { index in
+            switch index {
+            case 0: try gate.with([], sharing: ["key"]) { try Patience.until { isWaited.withLock { $0 } } }
+            case 1:
+                // Another operation that shares the key, and then one that waits to have it alone.
+                try Patience.until { gate.withIfFree("key") { 1 } == nil }
+                gate.with(["key"]) {}
+            default:
+                try Patience.until { gate.waiting == 1 }
+                #expect(gate.withIfFree("key") { 1 } == nil)
+                #expect(gate.waiting == 1)
+                isWaited.withLock { $0 = true }
+            }
         }
-        #expect(done)
+        for result in results { try result.get() }
+        #expect(gate.withIfFree("key") { 1 } == 1)
+    }
+
+    @Test func othersAreNotHeldUp() throws {
+        let gate = KeyGate()
+        let inside = Mutex(0)
+        let claims = [(["a"], ["parent"]), (["b"], ["parent"]), (["c", "c"], ["c"])]
+        let results = onThreads(3) { index in
+            try gate.with(claims[index].0, sharing: claims[index].1) {
+                inside.withLock { $0 += 1 }
+                try Patience.until { inside.withLock { $0 == 3 } }
+            }
+        }
+        for result in results { try result.get() }
     }
 
     @Test(arguments: [Caller.Departure.cancelled, .deadlineExceeded])

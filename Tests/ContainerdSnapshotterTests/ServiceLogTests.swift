@@ -8,7 +8,7 @@ import Testing
 /// What the service says, and a reader that does not read.
 struct ServiceLogTests {
     @Test func doesNotWaitForItsReader() throws {
-        let pipe = try FileDescriptor.pipe()
+        let pipe = try FileDescriptor.pipe(options: .closeOnExec)
         let log = ServiceLog(isJSON: false, isVerbose: true, output: pipe.writeEnd)
         let start = ContinuousClock.now
         let count = 4000

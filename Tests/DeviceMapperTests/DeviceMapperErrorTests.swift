@@ -47,7 +47,9 @@ import Testing
         #expect(refusal(.noData, .targetMessage).code == .noSuchThing)
         #expect(refusal(.permissionDenied, .listDevices).code == .notPermitted)
         #expect(refusal(.notSupported, .targetMessage).code == .readOnly)
-        #expect(refusal(.invalidArgument, .targetMessage).code == .failed)
+        #expect(refusal(.invalidArgument, .targetMessage).code == .invalidArgument)
+        #expect(refusal(.interrupted, .suspendDevice).code == .interrupted)
+        #expect(refusal(.noSpace, .targetMessage).code == .outOfSpace)
         #expect(refusal(.inappropriateIOCTLForDevice, .targetVersion).code == .notSupported)
         #expect("\(refusal(.inappropriateIOCTLForDevice, .targetVersion))".contains("4.41.0"))
         // A table can be refused because a device that it names is missing.

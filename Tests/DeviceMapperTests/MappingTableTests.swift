@@ -41,10 +41,10 @@ import Testing
     }
 
     @Test(arguments: [
-        Target.other(type: "", parameters: ""),
-        .other(type: "a-target-of-name-16", parameters: ""),
-        .other(type: "lin\0ear", parameters: "7:0 0"),
-        .linear(LinearTarget(device: .path("/dev/x\0y"), start: 0)),
+        Target(type: "", parameters: ""),
+        Target(type: "a-target-of-name-16", parameters: ""),
+        Target(type: "lin\0ear", parameters: "7:0 0"),
+        Target(LinearTarget(device: .path("/dev/x\0y"), start: 0)),
     ])
     func refusesWhatTheKernelWouldReadAsSomethingElse(target: Target) {
         #expect {

@@ -27,6 +27,22 @@ struct DaemonConfigurationTests {
         #expect(try read(#"{"storage-opts": null, "debug": true}"#).storageOptions == [])
     }
 
+    /// Kubernetes puts a ConfigMap behind two links, and NixOS puts everything behind one.
+    @Test func followsALink() throws {
+        let scratch = try ScratchDirectory()
+        try Shell.run(
+            """
+            cd '\(scratch.path)' && mkdir data && echo '{"storage-opts": ["dm.fs=xfs"]}' >data/daemon.json
+            ln -s data current && ln -s current/daemon.json daemon.json
+            """)
+        #expect(try DaemonConfiguration(reading: scratch.appending("daemon.json")).storageOptions == ["dm.fs=xfs"])
+    }
+
+    @Test(arguments: [#"{"root": "/a\u0000b"}"#, #"{"data-root": "/\u0000"}"#]) func refusesAPathWithANull(text: String)
+    {
+        #expect(throws: LayerStoreError.self) { try read(text) }
+    }
+
     @Test func readsWhatAServiceNeeds() throws {
         let configuration = try read(
             """

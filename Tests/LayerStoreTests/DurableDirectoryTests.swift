@@ -1,3 +1,4 @@
+import Glibc
 import SystemPackage
 import TestSupport
 import Testing
@@ -12,6 +13,11 @@ struct DurableDirectoryTests {
     init() throws {
         scratch = try ScratchDirectory()
         directory = try DurableDirectory(scratch.path)
+    }
+
+    private func opening(_ path: FilePath, _ flags: CInt) throws -> CInt {
+        let descriptor = unsafe open(path.string, flags)
+        return try #require(descriptor >= 0 ? descriptor : nil)
     }
 
     @Test func replacesFilesAsAWhole() throws {
@@ -31,6 +37,16 @@ struct DurableDirectoryTests {
         #expect(try directory.names().sorted() == [".hidden", "a", "b"])
         try directory.removeTemporaryFiles()
         #expect(try Shell.run("ls -A '\(scratch.path)' | sort | tr '\\n' ' '").contains(".tmp") == false)
+    }
+
+    /// A listing that ends early would let live layers count as removed.
+    ///
+    /// Through a descriptor of this kind, reading fails.
+    @Test func failsWhereAListingCannotBeRead() throws {
+        let descriptor = try opening(scratch.path, O_DIRECTORY | 0o10_000_000)
+        #expect(throws: Errno.badFileDescriptor) {
+            try DurableDirectory.names(in: FileDescriptor(rawValue: descriptor))
+        }
     }
 
     @Test func marksRenamesAndRemoves() throws {

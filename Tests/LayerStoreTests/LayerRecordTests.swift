@@ -9,15 +9,15 @@ import ThinProvisioning
 /// Layer ids, and the metadata files of layers.
 struct LayerRecordTests {
     let scratch: ScratchDirectory
-    let metadata: LayerMetadata
+    let metadata: LayerRegistry
 
     init() throws {
         scratch = try ScratchDirectory()
-        metadata = try LayerMetadata(scratch.path)
+        metadata = try LayerRegistry(scratch.path)
     }
 
     private func write(_ name: String, _ text: String) throws {
-        try metadata.directory.write(name, Array(text.utf8))
+        try DurableDirectory(scratch.path).write(name, Array(text.utf8))
     }
 
     @Test(arguments: ["a", "0", "4f2ab", "a-b_c.d", "A.tar", String(repeating: "f", count: 64), "a-init"])
@@ -75,7 +75,7 @@ struct LayerRecordTests {
         try metadata.save(record, of: LayerID("a"))
         #expect(
             try Shell.run("cat '\(scratch.appending("a"))'")
-                == #"{"created":1700000000,"deleted":false,"device_id":16777215,"initialized":false,"#
+                == #"{"created":1700000000,"deleted":false,"device_id":16777215,"format":1,"initialized":false,"#
                 + #""parent":"base","size":10737418240,"transaction_id":57}"#)
         #expect(try metadata.record(of: LayerID("a")) == record)
     }

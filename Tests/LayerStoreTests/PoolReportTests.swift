@@ -33,7 +33,7 @@ import ThinProvisioning
             isReadOnlyByRequest: isReadOnlyByRequest, blockSize: 65536,
             data: .init(device: "/dev/loop0", usage: state?.data, file: file("data", 10 << 30, allocated)),
             metadata: .init(device: "/dev/loop1", usage: state?.metadata, file: file("metadata", 64 << 20, 64 << 20)),
-            lowWaterMark: 2 << 30, minimumFreeSpacePercent: 10, failsWhenFull: state?.failsWhenFull ?? false,
+            lowWaterMark: 2 << 30, minimumFreeSpacePercent: 10, errorIfNoSpace: state?.errorIfNoSpace ?? false,
             zeroesNewBlocks: zeroesNewBlocks, noSpaceTimeout: 60, discards: state?.discards, isPassdownWanted: true,
             lostFiles: lostFiles,
             deviceCount: 3,
@@ -55,10 +55,10 @@ import ThinProvisioning
             try commands(report(.readOnly, status: status, root: "/a b'c")) == [
                 "dmlayer --root '/a b'\\''c' shutdown",
                 "cp --sparse=always \(file)' \(file).before-repair'",
-                "thin_check \(file)'",
-                "thin_check --clear-needs-check-flag \(file)'",
-                "truncate --reference=\(file).before-repair' \(file).repaired' && thin_repair --input "
-                    + "\(file).before-repair' --output \(file).repaired' && thin_check --clear-needs-check-flag \(file).repaired' && dd if=\(file).repaired' of=\(file)' bs=1M "
+                "dmlayer metadata check \(file)'",
+                "dmlayer metadata check --clear-needs-check \(file)'",
+                "truncate --reference=\(file).before-repair' \(file).repaired' && dmlayer metadata repair "
+                    + "--input \(file).before-repair' --output \(file).repaired' && dd if=\(file).repaired' of=\(file)' bs=1M "
                     + "conv=notrunc,fsync",
                 "dmlayer --root '/a b'\\''c' pool status",
             ])

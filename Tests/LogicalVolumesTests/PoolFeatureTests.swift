@@ -35,8 +35,8 @@ import Testing
         let metadata = try VolumeGroupMetadata.only(on: [disk])
         let located = try LocatedThinPool(ThinPoolVolume(group: "docker", name: "thinpool"), in: metadata)
         let number = try #require(DeviceNumber("252:1"))
-        let table = located.poolTable(metadata: number, data: number)
-        guard case .thinPool(let target)? = table.entries.first?.target else {
+        let table = try located.poolTable(metadata: number, data: number)
+        guard let target = table.entries.first?.target.as(ThinPoolTarget.self) else {
             Issue.record("\(table) is no pool")
             return
         }

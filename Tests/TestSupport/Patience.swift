@@ -1,4 +1,4 @@
-import Glibc
+import SystemCalls
 
 /// Waiting for what happens on another thread or in the kernel's own time.
 public enum Patience {
@@ -15,10 +15,7 @@ public enum Patience {
     ///   - condition: What is waited for.
     /// - Throws: ``TimedOut``, or what `condition` throws.
     public static func until(_ limit: Duration = .seconds(60), _ condition: () throws -> Bool) throws {
-        let deadline = ContinuousClock.now.advanced(by: limit)
-        while try !condition() {
-            guard ContinuousClock.now < deadline else { throw TimedOut(description: "it has not happened in \(limit)") }
-            usleep(20_000)
-        }
+        let happened: Bool? = try waiting(until: .after(limit)) { try condition() ? true : nil }
+        if happened == nil { throw TimedOut(description: "it has not happened in \(limit)") }
     }
 }

@@ -1,4 +1,4 @@
-import Glibc
+public import Glibc
 import Synchronization
 
 /// Runs `body` on `count` threads at the same time and waits for all of them.
@@ -13,21 +13,35 @@ public func onThreads<Result: Sendable>(
     let results = Results<Result>()
     var threads: [pthread_t] = []
     for index in 0..<count {
-        let work = Work { results.store(Swift.Result { try body(index) }, at: index) }
-        var thread = pthread_t()
-        let created = unsafe pthread_create(
-            &thread, nil,
-            { argument in
-                if let argument = unsafe argument {
-                    unsafe Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().run()
-                }
-                return nil
-            }, Unmanaged.passRetained(work).toOpaque())
-        precondition(created == 0, "no thread")
+        let thread = startThread { results.store(Swift.Result { try body(index) }, at: index) }
         threads.append(thread)
     }
     for thread in threads { pthread_join(thread, nil) }
     return results.inOrder
+}
+
+/// Runs `body` on a thread of its own, as another process would do it: locks that it takes are not those of the caller's thread.
+///
+/// - Returns: What `body` returned.
+public func elsewhere<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) throws -> Result {
+    let results = onThreads(1) { _ in try body() }
+    return try results[0].get()
+}
+
+/// Runs `body` on a thread of its own.
+@discardableResult
+public func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t {
+    var thread = pthread_t()
+    let created = unsafe pthread_create(
+        &thread, nil,
+        { argument in
+            if let argument = unsafe argument {
+                unsafe Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().run()
+            }
+            return nil
+        }, Unmanaged.passRetained(Work(body)).toOpaque())
+    precondition(created == 0, "no thread")
+    return thread
 }
 
 private final class Work: Sendable {

@@ -124,6 +124,40 @@ struct DamagedMetadataTests {
         #expect(error?.detail.contains(words) == true, "\(error as Any)")
     }
 
+    /// Keys that no thin device can have: nothing adds to them what 64 bits do not hold.
+    @Test(arguments: [UInt64.max, UInt64.max - 1, UInt64(1) << 57]) func survivesTheHighestKeys(key: UInt64) throws {
+        let metadata = try ThinPoolMetadata(reading: MetadataImage(blocks))
+        var leaf: UInt64?
+        try metadata.mappingTree(of: one).forEachLeaf { leaf = $0.block.number }
+        let block = Int(try #require(leaf))
+        var blocks = blocks
+        let count = Int(MetadataBlock.number(NodeLayout.count, in: blocks[block]))
+        blocks[block].put(key, at: NodeLayout.key(count - 1).offset)
+        blocks[block].seal(.node)
+        let damaged = try ThinPoolMetadata(reading: MetadataImage(blocks))
+        let report = try ThinMetadataCheck.report(on: damaged)
+        #expect(key < .max || report.severity == .damage)
+        func attempt(_ body: () throws -> Void) {
+            do {
+                try body()
+            } catch {
+                #expect(error is ThinMetadataError)
+            }
+        }
+        attempt {
+            var writer = ThinMetadataXMLWriter { _ in }
+            try damaged.walk(into: &writer)
+        }
+        attempt { _ = try damaged.owners(of: [0..<UInt64.max]) }
+        attempt { _ = try damaged.usage() }
+        attempt { _ = try damaged.dataMap(parts: 100) }
+        let one = try one
+        attempt { _ = try damaged.sharing(of: one) }
+        for other in try metadata.devices() {
+            attempt { try damaged.delta(from: .device(one), to: .device(other.id), includesEqual: true) { _ in } }
+        }
+    }
+
     @Test func endsWhereATreeGoesInCircles() throws {
         let root = try ThinPoolMetadata(reading: MetadataImage(blocks)).mappingTree(of: one).root
         try expectInconsistent([root: node(root, keys: [0], values: [root])], "deeper than any tree")

@@ -27,7 +27,7 @@ struct ThinStatusTests {
         #expect(state.heldMetadataRoot == nil)
         #expect(state.mode == .readWrite)
         #expect(state.discards == .passedDown)
-        #expect(!state.failsWhenFull)
+        #expect(!state.errorIfNoSpace)
         #expect(!state.needsCheck)
         #expect(state.metadataLowWaterMark == 1024)
     }
@@ -37,7 +37,7 @@ struct ThinStatusTests {
         #expect(full.heldMetadataRoot == 77)
         #expect(full.mode == .outOfDataSpace)
         #expect(full.discards == .ignored)
-        #expect(full.failsWhenFull)
+        #expect(full.errorIfNoSpace)
         #expect(full.needsCheck)
         #expect(full.data.free == 0)
         let readOnly = try state("0 10/1024 8/8 - ro no_discard_passdown queue_if_no_space needs_check 9")

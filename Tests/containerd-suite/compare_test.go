@@ -57,25 +57,44 @@ func pool(t *testing.T, directory, name string) {
 		directory, name))
 }
 
-// peer is containerd's own devmapper snapshotter behind a socket.
-func peer(t *testing.T, directory string) snapshots.Snapshotter {
-	pool(t, directory, "peer")
+// TestPeer serves containerd's own devmapper snapshotter on a socket, in the process that peer starts.
+func TestPeer(t *testing.T) {
+	directory := os.Getenv("PEER")
+	if directory == "" {
+		t.Skip("TestCompare starts it")
+	}
 	snapshotter, err := devmapper.NewSnapshotter(context.Background(), &devmapper.Config{
 		RootPath: filepath.Join(directory, "root"), PoolName: "peer", BaseImageSize: "400MB", FileSystemType: "ext4",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	socket := filepath.Join(directory, "socket")
-	listener, err := net.Listen("unix", socket)
+	listener, err := net.Listen("unix", filepath.Join(directory, "socket"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := grpc.NewServer()
 	snapshotsapi.RegisterSnapshotsServer(server, snapshotservice.FromSnapshotter(snapshotter))
-	go server.Serve(listener)
-	t.Cleanup(server.Stop)
-	connection, err := grpc.Dial("unix://"+socket, grpc.WithInsecure())
+	if err := server.Serve(listener); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// peer is containerd's own devmapper snapshotter in a process of its own, as ours is in one.
+func peer(t *testing.T, directory string) snapshots.Snapshotter {
+	pool(t, directory, "peer")
+	process := exec.Command(os.Args[0], "-test.run", "^TestPeer$", "-test.timeout", "0")
+	process.Env = append(os.Environ(), "PEER="+directory)
+	process.Stderr = os.Stderr
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		process.Process.Kill()
+		process.Wait()
+	})
+	connection, err := grpc.Dial("unix://"+filepath.Join(directory, "socket"), grpc.WithInsecure(), grpc.WithBlock(),
+		grpc.WithTimeout(60*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -138,9 +138,6 @@ extension DeviceSignature {
 }
 
 extension Magic {
-    /// The same number in the other order of bytes.
-    var reversed: Magic { Magic(bytes: bytes.reversed()) }
-
     static let bcachefs: Magic = [
         0xc6, 0x85, 0x73, 0xf6, 0x66, 0xce, 0x90, 0xa9, 0xd9, 0x6a, 0x60, 0xcf, 0x80, 0x3d, 0xf7, 0xef,
     ]

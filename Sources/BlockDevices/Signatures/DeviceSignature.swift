@@ -29,33 +29,7 @@ package struct DeviceSignature: Sendable {
         self.isPlausible = isPlausible
     }
 
-    /// Everything that is recognised.
-    package static let all = filesystems + otherFilesystems + volumes + raidMembers + partitionTables
-
-    /// Looks for everything that is recognised.
-    ///
-    /// - Parameters:
-    ///   - size: The size of the device in bytes.
-    ///   - read: Reads bytes of the device, fewer at its end.
-    /// - Throws: What `read` throws.
-    package static func found(
-        size: UInt64, read: @escaping (_ offset: UInt64, _ count: Int) throws -> [UInt8]
-    ) throws -> [DeviceSignature] {
-        let device = DeviceBytes(size: size, read: read)
-        let found = try all.filter { try $0.isFound(on: device) }
-        // A boot sector has the mark of a partition table whether or not it is one.
-        let hasBootSector = found.contains { !bootSectorNames.isDisjoint(with: $0.names) }
-        // The log of an XFS is part of it.
-        let hasXFS = found.contains { $0.names.contains("xfs") }
-        return found.filter {
-            !(hasBootSector && $0.names.contains("dos")) && !(hasXFS && $0.names.contains("xfs_external_log"))
-        }
-    }
-
-    /// File systems that begin with a boot sector of the same form as a partition table.
-    private static let bootSectorNames: Set<String> = ["vfat", "ntfs", "exfat", "BitLocker"]
-
-    private func isFound(on device: DeviceBytes) throws -> Bool {
+    func isFound(on device: DeviceBytes) throws -> Bool {
         guard device.size >= minimumSize else { return false }
         return try places.contains { place in
             guard let start = place.position.offset(on: device.size), device.size - start >= place.end else {
@@ -65,9 +39,6 @@ package struct DeviceSignature: Sendable {
             return try structure.has(place.magic, place.magicOffset) && isPlausible(structure)
         }
     }
-
-    /// How many bytes at each end of a device hold all magic bytes of the table.
-    package static let reach: UInt64 = all.flatMap(\.places).map(\.reach).max() ?? 0
 }
 
 /// Where magic bytes are.
@@ -121,13 +92,4 @@ struct SignaturePlace: Sendable {
         case .beforeEnd(let distance, let unit): distance + unit
         }
     }
-}
-
-/// Magic bytes, written as ASCII text or as numbers.
-struct Magic: ExpressibleByStringLiteral, ExpressibleByArrayLiteral, Sendable {
-    let bytes: [UInt8]
-
-    init(bytes: [UInt8]) { self.bytes = bytes }
-    init(stringLiteral text: String) { bytes = Array(text.utf8) }
-    init(arrayLiteral bytes: UInt8...) { self.bytes = bytes }
 }

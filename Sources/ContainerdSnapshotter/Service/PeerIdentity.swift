@@ -1,8 +1,8 @@
 #if Daemon
-internal import Glibc
+internal import SystemCalls
 internal import NIOCore
 
-/// Who is at the other end of a unix socket, as the kernel says it: `SO_PEERCRED`.
+/// The process at the other end of a unix socket, as the kernel reports it (`SO_PEERCRED`).
 struct PeerIdentity: Sendable {
     // The kernel's struct ucred, which Swift does not import.
     private var process: pid_t = 0

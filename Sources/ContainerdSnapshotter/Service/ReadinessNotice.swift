@@ -1,5 +1,5 @@
 #if Daemon
-internal import Glibc
+internal import SystemCalls
 
 /// Tells the service manager how far the service is: systemd's protocol of one datagram.
 enum ReadinessNotice {

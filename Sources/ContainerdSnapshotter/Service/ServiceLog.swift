@@ -1,5 +1,5 @@
 #if Daemon
-internal import Glibc
+internal import SystemCalls
 internal import LayerStore
 internal import NIOPosix
 internal import Synchronization

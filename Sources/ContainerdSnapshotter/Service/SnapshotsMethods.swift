@@ -2,7 +2,7 @@
 internal import LayerStore
 internal import SwiftProtobuf
 
-/// containerd's service: the messages of each method, and what of the snapshotter it calls.
+/// containerd's service: the messages of each method, and the call of the snapshotter that answers it.
 enum SnapshotsMethods {
     static let service = "containerd.services.snapshots.v1.Snapshots"
     /// How many snapshots a message of a list has, as containerd's own service does it.
@@ -22,14 +22,19 @@ enum SnapshotsMethods {
             CallMethod(name: "List", place: .memory) { (bytes) throws(SnapshotterError) in
                 let request: Containerd_Services_Snapshots_V1_ListSnapshotsRequest = try decoded(bytes, "List")
                 return .init(key: "") { (_) throws(SnapshotterError) in
-                    // A copy is sent, and no lock is held meanwhile: the client asks for details while it reads.
+                    // The answer is a copy, and no lock is held while it is sent: the client asks for details while it reads.
                     blocks(try snapshotter.list(request.filters))
                 }
             },
-            unary("Mounts", .kernel, \Containerd_Services_Snapshots_V1_MountsRequest.key) {
-                (request, caller) throws(SnapshotterError) in
-                let mounts = try snapshotter.mounts(request.key, for: caller)
-                return Containerd_Services_Snapshots_V1_MountsResponse.with { $0.mounts = mounts.map(\.message) }
+            CallMethod(name: "Mounts", place: .eventLoopOrKernel) { (bytes) throws(SnapshotterError) in
+                let request: Containerd_Services_Snapshots_V1_MountsRequest = try decoded(bytes, "Mounts")
+                return .init(key: request.key) { (caller) throws(SnapshotterError) in
+                    try answer(snapshotter.mounts(request.key, for: caller))
+                } runAtOnce: { () throws(SnapshotterError) in
+                    // containerd asks before each mount, and mostly nothing has to be done.
+                    guard let mounts = try snapshotter.mountsIfActive(request.key) else { return nil }
+                    return try answer(mounts)
+                }
             },
             unary("Usage", .kernel, \Containerd_Services_Snapshots_V1_UsageRequest.key) {
                 (request, _) throws(SnapshotterError) in
@@ -99,6 +104,12 @@ enum SnapshotsMethods {
                 .one(try encoded(try body(request, caller)))
             }
         }
+    }
+
+    private static func answer(_ mounts: [SnapshotMount]) throws(SnapshotterError) -> CallAnswer {
+        .one(
+            try encoded(
+                Containerd_Services_Snapshots_V1_MountsResponse.with { $0.mounts = mounts.map(\.message) }))
     }
 
     private static func blocks(_ snapshots: [Snapshot]) -> CallAnswer {

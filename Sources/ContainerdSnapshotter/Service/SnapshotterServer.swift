@@ -1,5 +1,6 @@
 #if Daemon
-internal import Glibc
+internal import SystemCalls
+internal import LayerStore
 internal import NIOCore
 internal import NIOPosix
 public import SystemPackage
@@ -31,6 +32,11 @@ public final class SnapshotterServer: Sendable {
         metricsAddress: MetricsAddress? = nil, log: ServiceLog
     ) throws {
         self.log = log
+        snapshotter.store.noteRemovalFailures { reason in
+            log.note(
+                "the space of a removed layer cannot be freed; it is tried again", level: "warning",
+                [(name: "reason", value: reason)])
+        }
         let (group, metricsPool, metrics) = (group, metricsPool, ServiceMetrics())
         let connections = Connections(
             CallDispatcher(

@@ -1,7 +1,7 @@
 #if Daemon
-internal import Glibc
 internal import NIOCore
 internal import NIOPosix
+internal import SystemCalls
 internal import SystemPackage
 
 /// A unix socket that listens at a path, for one user.
@@ -29,19 +29,26 @@ enum SocketFile {
     static func bind(_ path: FilePath) throws(SnapshotterError) -> CInt {
         var address = try address(path)
         try makePlace(path, &address)
-        let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw failure(path, Errno(rawValue: errno)) }
-        // From its first moment no other user can open it.
-        let previous = umask(0o177)
-        let isBound = unsafe with(&address) { pointer, length in unsafe Glibc.bind(descriptor, pointer, length) == 0 }
-        let reason = Errno(rawValue: errno)
-        umask(previous)
-        guard isBound, Glibc.listen(descriptor, backlog) == 0 else {
-            let reason = isBound ? Errno(rawValue: errno) : reason
+        let descriptor = try makeSocket(for: path)
+        do throws(Errno) {
+            // No other user can open the file from the moment at which it appears.
+            let previous = umask(0o177)
+            defer { umask(previous) }
+            try systemCall { unsafe with(&address) { unsafe SystemCalls.bind(descriptor, $0, $1) } }
+            try systemCall { SystemCalls.listen(descriptor, backlog) }
+        } catch {
             close(descriptor)
-            throw failure(path, reason)
+            throw failure(path, error)
         }
         return descriptor
+    }
+
+    private static func makeSocket(for path: FilePath) throws(SnapshotterError) -> CInt {
+        do throws(Errno) {
+            return try systemCall { socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0) }
+        } catch {
+            throw failure(path, error)
+        }
     }
 
     private static func address(_ path: FilePath) throws(SnapshotterError) -> sockaddr_un {
@@ -63,17 +70,19 @@ enum SocketFile {
 
     /// Takes away what a dead process has left at `path`.
     private static func makePlace(_ path: FilePath, _ address: inout sockaddr_un) throws(SnapshotterError) {
-        var status = stat()
-        guard unsafe lstat(path.string, &status) == 0 else {
-            guard errno == ENOENT else { throw failure(path, Errno(rawValue: errno)) }
+        let status: Stat
+        do {
+            status = try Stat(path, followTargetSymlink: false)
+        } catch Errno.noSuchFileOrDirectory {
             return try requireFolder(path)
+        } catch {
+            throw failure(path, error)
         }
-        guard status.st_mode & S_IFMT == S_IFSOCK else {
+        guard status.type == .socket else {
             throw SnapshotterError(
                 .failedPrecondition, "cannot listen at \(path): it is there and is no socket; name another path")
         }
-        let probe = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard probe >= 0 else { throw failure(path, Errno(rawValue: errno)) }
+        let probe = try makeSocket(for: path)
         defer { close(probe) }
         let isLive = unsafe with(&address) { pointer, length in unsafe connect(probe, pointer, length) == 0 }
         guard !isLive else {
@@ -82,13 +91,26 @@ enum SocketFile {
                 "cannot listen at \(path): \(listener(probe)) listens there already; stop it first, or name another path"
             )
         }
-        if unsafe unlink(path.string) != 0, errno != ENOENT { throw failure(path, Errno(rawValue: errno)) }
+        do throws(Errno) {
+            try systemCall { unsafe unlink(path.string) }
+        } catch .noSuchFileOrDirectory {
+            // Another process removed the file first.
+        } catch {
+            throw failure(path, error)
+        }
     }
 
     private static func requireFolder(_ path: FilePath) throws(SnapshotterError) {
         let folder = path.removingLastComponent()
-        var status = stat()
-        guard !folder.isEmpty, unsafe lstat(folder.string, &status) != 0, errno == ENOENT else { return }
+        guard !folder.isEmpty else { return }
+        do throws(Errno) {
+            _ = try Stat(folder, followTargetSymlink: false)
+            return
+        } catch .noSuchFileOrDirectory {
+            // The error below names the folder.
+        } catch {
+            return
+        }
         throw SnapshotterError(
             .failedPrecondition,
             "cannot listen at \(path): there is no folder \(folder); make it with: mkdir -p \(folder)")
@@ -108,10 +130,11 @@ enum SocketFile {
     }
 
     private static func processName(_ process: pid_t) -> String? {
-        // A process that has ended meanwhile has no name; its number is said without one.
+        // A process that has ended has no name; the message has its number only.
         guard let file = try? FileDescriptor.open(FilePath("/proc/\(process)/comm"), .readOnly) else { return nil }
-        defer { try? file.close() }
+        defer { try? file.close() }  // Nothing was written, so nothing is lost.
         var bytes = [UInt8](repeating: 0, count: 64)
+        // The same holds for a process that ends between the two calls.
         guard let count = try? unsafe bytes.withUnsafeMutableBytes({ unsafe try file.read(into: $0) })
         else { return nil }
         return String(decoding: bytes[..<count].filter { $0 >= 0x20 }, as: UTF8.self)

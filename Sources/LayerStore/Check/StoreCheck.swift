@@ -1,6 +1,6 @@
-public import DeviceMapper
-internal import Glibc
-public import SystemPackage
+internal import DeviceMapper
+internal import SystemCalls
+internal import SystemPackage
 internal import ThinProvisioning
 
 /// Compares everything that a store consists of: its files, its pool and what the pool stands on.
@@ -10,26 +10,13 @@ internal import ThinProvisioning
 struct StoreCheck {
     let directory: StoreDirectory
     /// The store, if it can be opened.
-    let store: LayerStore?
-    let metadata: LayerMetadata?
-
-    var findings: [StoreFinding] = []
-    /// What the directory said before and after the pool was read.
-    var before: MetadataContents?
-    var after: MetadataContents?
-    var pool = PoolView()
-    /// Whether an operation was under way between the pool was read and the directory was read again.
-    var isBusy = true
-
-    /// What is known of the pool.
-    struct PoolView {
-        var isActive = false
-        var state: ThinPoolState?
-        var source: ThinMetadataDevice?
-        var superblock: ThinPoolSuperblock?
-        var devices: [ThinDeviceID: ThinDeviceDetails]?
-        var dataPath: FilePath?
-    }
+    let store: StoreCore?
+    /// The metadata directory, if it can be opened.
+    let registry: LayerRegistry?
+    private(set) var findings = Findings()
+    /// The facts; `nil` where the metadata directory cannot be read.
+    private(set) var facts: Inventory?
+    private(set) var pool = PoolView()
 
     /// Examines the store in `root`.
     ///
@@ -40,7 +27,8 @@ struct StoreCheck {
         do {
             try self.init(
                 root,
-                store: LayerStore(opening: root, options: options, transport: transport, removals: .beforeReturning))
+                store: StoreCore.open(
+                    root, options, transport, access: .readWrite, removals: .beforeReturning, patience: .seconds(30)))
         } catch {
             if [.optionsContradict, .invalidOption].contains(error.code) { throw error }
             try self.init(root, store: nil, refusal: error)
@@ -48,106 +36,128 @@ struct StoreCheck {
     }
 
     /// Examines a store that could be opened, or that could not.
-    init(_ root: FilePath, store: LayerStore?, refusal: LayerStoreError? = nil) throws(LayerStoreError) {
+    ///
+    /// - Parameter isAlone: Whether the caller has the store alone, so that no operation is under way.
+    init(
+        _ root: FilePath, store: StoreCore?, refusal: LayerStoreError? = nil, isAlone: Bool = false
+    ) throws(LayerStoreError) {
         directory = try StoreDirectory(opening: root)
         self.store = store
         do {
-            metadata = try LayerMetadata(directory.metadata)
+            registry = try LayerRegistry(directory.metadata)
         } catch {
             if refusal?.code == .notInitialized { throw refusal ?? error }
-            metadata = nil
-            add(
+            registry = nil
+            findings.add(
                 .metadataDirectory, .error, "metadata", error.reason,
                 "Without the files in it nothing says which layers there are; restore it from a backup")
         }
         if let refusal { addRefusal(refusal) }
-        before = contents()
+        // A directory that cannot be listed is reported when it is read again.
+        let before = registry.flatMap { try? Inventory($0) }
         examinePool()
-        isBusy = (try? StoreLock(directory.lockFile).isHeld()) ?? true
-        after = contents()
-        examineFiles()
-        examineDevices()
-        examineBaseDevice()
-        examineMappedDevices()
+        // Where the lock cannot be asked for, an operation may be under way.
+        let isBusy = isAlone ? false : (try? StoreLock(directory.lockFile).isHeld()) ?? true
+        guard let registry else { return }
+        do {
+            facts = completed(try Inventory(registry), before, isBusy: isBusy, isAlone: isAlone)
+        } catch {
+            findings.add(
+                .metadataDirectory, .error, "metadata", "\(directory.metadata) cannot be listed: \(error.reason)")
+        }
+        examine(registry, before)
     }
 
-    private func contents() -> MetadataContents? {
-        guard let metadata else { return nil }
-        return try? MetadataContents(metadata, DeviceIDAllocator(directory: metadata.directory))
+    private mutating func examinePool() {
+        var examination = PoolExamination(directory, store)
+        examination.run()
+        pool = examination.pool
+        add(examination.findings)
+    }
+
+    /// The facts about the files, completed by those about the pool.
+    private func completed(
+        _ files: Inventory, _ before: Inventory?, isBusy: Bool, isAlone: Bool
+    ) -> Inventory {
+        var facts = files
+        facts.formerClaims = (before?.claims ?? []).subtracting(files.claims)
+        facts.thinDevices = pool.devices.map { Set($0.keys) }
+        facts.poolTransactionID = pool.superblock?.transactionID
+        facts.ownsPool = store.map { $0.pool.named == nil } ?? false
+        facts.isPoolMadeElsewhere = store?.configuration.pool.isMadeElsewhere ?? true
+        // Without the marks nothing is known to have been in making, and nothing is deleted for it.
+        facts.inMaking = (try? store?.readMarks())?.making ?? []
+        facts.isBusy = isBusy
+        facts.isBaseRight = !findings.contains(.configuration, .pool)
+        // Without the device mapper no device is active.
+        if let store { try? facts.addMappedDevices(of: store.devices) }
+        for (index, device) in facts.mappedDevices.enumerated() where device.isSuspended && !isAlone {
+            // A device that cannot be asked any more has gone.
+            let isLeft = try? store?.isLeftSuspended(.name(DeviceName(device.name)))
+            facts.mappedDevices[index].isSuspended = isLeft ?? false
+        }
+        return facts
+    }
+
+    private mutating func examine(_ registry: LayerRegistry, _ before: Inventory?) {
+        guard let facts else { return }
+        var files = FileExamination(directory, registry, facts)
+        files.run()
+        add(files.findings)
+        var devices = DeviceExamination(directory, facts, pool, store)
+        devices.run(facts.records.filter { before?.records[$0.key]?.deviceID == $0.value.deviceID })
+        add(devices.findings)
+        var base = BaseExamination(registry, facts, pool, store, after: findings)
+        base.run()
+        add(base.findings)
+    }
+
+    private mutating func add(_ more: Findings) {
+        for finding in more.all {
+            findings.add(
+                finding.kind, finding.severity, finding.subject, finding.message, finding.advice,
+                isRepairable: finding.isRepairable)
+        }
     }
 
     private mutating func addRefusal(_ error: LayerStoreError) {
-        guard metadata != nil else { return }
+        guard registry != nil else { return }
         let file = directory.root.appending(StoreConfiguration.fileName)
         if error.code == .notInitialized {
-            add(
+            findings.add(
                 .configuration, .error, StoreConfiguration.fileName,
                 "there is no \(file), and the root is none that Docker's driver has completed: nothing says what its pool is",
                 "Restore the file from a backup")
         } else {
-            add(
+            findings.add(
                 .configuration, .error, StoreConfiguration.fileName, error.reason,
                 "Restore the file from a backup. In a root on loop files that has a base device, moving it away helps too: "
                     + "what it says then follows from the other files, but for the mount options and dm.min_free_space")
         }
     }
-
-    mutating func add(
-        _ kind: StoreFinding.Kind, _ severity: StoreFinding.Severity, _ subject: String, _ message: String,
-        _ advice: String? = nil, isRepairable: Bool = false
-    ) {
-        findings.append(
-            StoreFinding(
-                kind: kind, severity: severity, subject: subject, message: message, advice: advice,
-                isRepairable: isRepairable))
-    }
-
-    /// The layers that were there before and after the pool was read.
-    var records: [String: LayerRecord] {
-        guard let before, let after else { return [:] }
-        return after.records.filter { before.records[$0.key]?.deviceID == $0.value.deviceID }
-    }
-
-    /// Whether the pool is this store's alone.
-    var ownsPool: Bool { store.map { $0.configuration.pool.poolDevice == nil } ?? false }
 }
 
-extension LayerStore {
-    /// Compares everything that a store consists of: its files, its pool and what the pool stands on.
-    ///
-    /// Nothing is changed: no pool is activated or has to commit anything, no lock is taken. The pool's metadata is read
-    /// from its device, whether the pool is active or not. What other processes are doing meanwhile is not
-    /// reported as a disagreement.
-    ///
-    /// - Parameters:
-    ///   - root: The root of the store, whose `store.json` may be damaged.
-    ///   - options: Options that must not contradict what the store was made with.
-    ///   - transport: How commands reach the kernel; `nil` opens the control node when it is needed.
-    /// - Throws: ``LayerStoreError/Code/notInitialized`` when there is no store, ``LayerStoreError/Code/optionsContradict``.
-    public static func check(
-        _ root: FilePath, options: StorageOptions = StorageOptions(), transport: (any ControlTransport)? = nil
-    ) throws(LayerStoreError) -> StoreReport {
-        try attempting("check the store \(root)") { try report(on: root, options, transport) }
-    }
-
+extension StoreCheck {
     static func report(
         on root: FilePath, _ options: StorageOptions, _ transport: (any ControlTransport)?, before: [StoreFinding] = [],
         failures: [String] = []
     ) throws -> StoreReport {
         var check = try StoreCheck(root, options: options, transport: transport)
-        if check.isBusy || check.pool.isActive, check.findings.contains(where: { $0.severity > .information }) {
+        if check.facts?.isBusy ?? true || check.pool.isActive,
+            check.findings.all.contains(where: { $0.severity > .information })
+        {
             // Something that somebody was just doing is not there a moment later.
-            usleep(250_000)
+            pause(for: .milliseconds(250))
             let first = check.findings
             check = try StoreCheck(root, options: options, transport: transport)
-            check.findings.removeAll { finding in !first.contains { $0.isSame(as: finding) } }
+            check.findings.keep(alsoIn: first)
         }
-        let findings = check.findings.sorted { left, right in
+        let findings = check.findings.all.sorted { left, right in
             left.severity == right.severity ? left.subject < right.subject : left.severity > right.severity
         }
         return StoreReport(
             findings: findings, repaired: before.filter { finding in !findings.contains { $0.isSame(as: finding) } },
-            failures: failures, layerCount: check.after?.records.count ?? 0,
+            failures: failures, layerCount: check.facts?.records.count ?? 0,
             thinDeviceCount: check.pool.devices?.count, isPoolActive: check.pool.isActive)
     }
 }

@@ -81,6 +81,18 @@ public struct StoreFinding: Hashable, Sendable {
     public let advice: String?
     /// Whether a repair mends it without being told more.
     public let isRepairable: Bool
+
+    /// Makes a value like one of the library's, for the test of a program that uses it.
+    public init(
+        kind: Kind, severity: Severity, subject: String, message: String, advice: String? = nil, isRepairable: Bool
+    ) {
+        self.kind = kind
+        self.severity = severity
+        self.subject = subject
+        self.message = message
+        self.advice = advice
+        self.isRepairable = isRepairable
+    }
 }
 
 extension StoreFinding {

@@ -15,6 +15,19 @@ public struct StoreReport: Hashable, Sendable {
     /// Whether the pool was active.
     public let isPoolActive: Bool
 
+    /// Makes a value like one of the library's, for the test of a program that uses it.
+    public init(
+        findings: [StoreFinding] = [], repaired: [StoreFinding] = [], failures: [String] = [], layerCount: Int,
+        thinDeviceCount: Int? = nil, isPoolActive: Bool
+    ) {
+        self.findings = findings
+        self.repaired = repaired
+        self.failures = failures
+        self.layerCount = layerCount
+        self.thinDeviceCount = thinDeviceCount
+        self.isPoolActive = isPoolActive
+    }
+
     /// Whether nothing was found that somebody has to see to.
     public var isClean: Bool { failures.isEmpty && findings.allSatisfy { $0.severity == .information } }
 }

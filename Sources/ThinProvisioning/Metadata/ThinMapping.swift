@@ -6,6 +6,13 @@ public struct ThinMapping: Hashable, Sendable {
     public let dataBlock: UInt64
     /// The pool's time when they were written; see ``ThinPoolSuperblock/time``.
     public let time: UInt32
+
+    /// A run of mappings.
+    public init(thinBlocks: Range<UInt64>, dataBlock: UInt64, time: UInt32) {
+        self.thinBlocks = thinBlocks
+        self.dataBlock = dataBlock
+        self.time = time
+    }
 }
 
 /// Puts mappings together that follow each other.

@@ -33,7 +33,8 @@ public struct ThinMetadataError: Error, Hashable, Sendable {
     /// The error below, if there is one.
     public let underlying: (any Error)?
 
-    init(_ code: Code, block: UInt64? = nil, _ detail: String, underlying: (any Error)? = nil) {
+    /// Makes a value like one of the library's, for the test of a program that uses it.
+    public init(_ code: Code, block: UInt64? = nil, _ detail: String, underlying: (any Error)? = nil) {
         self.code = code
         self.block = block
         self.detail = detail

@@ -3,12 +3,16 @@ extension ThinPoolMetadata {
     ///
     /// The pool may use any of them as soon as it goes on: while it is active this is a hint, unless the pool is suspended.
     ///
+    /// - Parameters:
+    ///   - range: The data blocks to look at, by default all of them.
+    ///   - body: Gets each run of unused data blocks, in rising order.
     /// - Throws: ``ThinMetadataError``, with the code `noReferenceCounts` among others, and what `body` throws.
-    public func unusedDataBlocks(_ body: (Range<UInt64>) throws -> Void) throws {
+    public func unusedDataBlocks(in range: Range<UInt64>? = nil, _ body: (Range<UInt64>) throws -> Void) throws {
         var counts = try ReferenceCounts(.data, superblock.dataCounts, from: blocks)
-        let end = superblock.dataUsage?.total ?? 0
+        let all = 0..<(superblock.dataUsage?.total ?? 0)
+        let range = range?.clamped(to: all) ?? all
         var start: UInt64?
-        for block in 0..<end {
+        for block in range {
             if case .free = try counts.count(of: block) {
                 start = start ?? block
             } else if let first = start {
@@ -16,17 +20,6 @@ extension ThinPoolMetadata {
                 try body(first..<block)
             }
         }
-        if let first = start { try body(first..<end) }
-    }
-
-    /// Whether no thin device has a data block of this range.
-    ///
-    /// - Throws: ``ThinMetadataError``.
-    public func isUnused(_ dataBlocks: Range<UInt64>) throws(ThinMetadataError) -> Bool {
-        var counts = try ReferenceCounts(.data, superblock.dataCounts, from: blocks)
-        for block in dataBlocks {
-            guard case .free = try counts.count(of: block) else { return false }
-        }
-        return true
+        if let first = start { try body(first..<range.upperBound) }
     }
 }

@@ -11,13 +11,16 @@
 /// ``consistently(reading:attempts:_:)`` goes by it.
 public struct ThinPoolMetadata: Sendable {
     /// The size of a block of metadata in bytes.
-    public static let blockSize = 4096
+    public static let blockSize = BlockHeaderLayout.blockSize
 
     /// The superblock as it was when the reading began.
     public let superblock: ThinPoolSuperblock
 
     let blocks: MetadataBlocks
     private let location: UInt64
+
+    /// Whether this is a snapshot of the metadata, and not the metadata itself.
+    public var isSnapshot: Bool { location != 0 }
 
     /// Reads the superblock.
     ///
@@ -73,16 +76,13 @@ public struct ThinPoolMetadata: Sendable {
     public func devices() throws(ThinMetadataError) -> [ThinDeviceDetails] {
         var devices: [ThinDeviceDetails] = []
         let tree = BTree(
-            blocks: blocks, root: superblock.details, valueSize: 24, keyLimit: UInt64(ThinDeviceID.maximum.value) + 1)
+            blocks: blocks, root: superblock.details, valueSize: DeviceDetailsLayout.size,
+            keyLimit: UInt64(ThinDeviceID.maximum.value) + 1)
         try narrowingErrors {
             try tree.forEachLeaf { leaf in
                 for index in 0..<leaf.count {
                     guard let id = ThinDeviceID(leaf.key(index)) else { continue }
-                    let offset = leaf.offset(index)
-                    devices.append(
-                        ThinDeviceDetails(
-                            id: id, mappedBlocks: leaf.block.long(offset), transactionID: leaf.block.long(offset + 8),
-                            creationTime: leaf.block.word(offset + 16), snapshottedTime: leaf.block.word(offset + 20)))
+                    devices.append(ThinDeviceDetails(id, leaf.block, at: leaf.offset(index)))
                 }
             }
         }
@@ -115,7 +115,7 @@ public struct ThinPoolMetadata: Sendable {
 
     /// Data blocks have numbers of 40 bits, and thin devices have fewer than 2^57 blocks of the smallest size.
     static let dataBlockLimit: UInt64 = 1 << 40
-    private static let thinBlockLimit: UInt64 = 1 << 57
+    static let thinBlockLimit: UInt64 = 1 << 57
 
     /// The tree of a device's mappings.
     ///
@@ -124,24 +124,26 @@ public struct ThinPoolMetadata: Sendable {
         of id: ThinDeviceID, visit: (UInt64) throws(ThinMetadataError) -> Void = { _ in }
     ) throws(ThinMetadataError) -> BTree {
         let devices = BTree(
-            blocks: blocks, root: superblock.mappings, valueSize: 8, keyLimit: UInt64(ThinDeviceID.maximum.value) + 1)
+            blocks: blocks, root: superblock.mappings, valueSize: NodeLayout.childSize,
+            keyLimit: UInt64(ThinDeviceID.maximum.value) + 1)
         guard let (leaf, index) = try devices.find(UInt64(id.value), visit: visit) else {
             throw ThinMetadataError(.noSuchDevice, "the pool has no thin device \(id)")
         }
-        return BTree(blocks: blocks, root: leaf.value(index), valueSize: 8, keyLimit: Self.thinBlockLimit)
+        return BTree(
+            blocks: blocks, root: leaf.value(index), valueSize: PackedMapping.size, keyLimit: Self.thinBlockLimit)
     }
 
     /// The data block of an entry of a leaf, and the time when it was written.
     static func mapping(
         _ leaf: BTree.Node, _ index: Int, below limit: UInt64
     ) throws(ThinMetadataError) -> (dataBlock: UInt64, time: UInt32) {
-        let value = leaf.value(index)
-        guard value >> 24 < limit else {
+        let mapping = PackedMapping(leaf.value(index))
+        guard mapping.dataBlock < limit else {
             throw ThinMetadataError(
                 .inconsistent, block: leaf.block.number,
-                "data block \(value >> 24) is behind the end of the data device")
+                "data block \(mapping.dataBlock) is behind the end of the data device")
         }
-        return (value >> 24, UInt32(value & 0xff_ffff))
+        return (mapping.dataBlock, mapping.time)
     }
 
     /// Runs something that throws nothing else than ``ThinMetadataError``.

@@ -11,8 +11,9 @@ struct DM: ParsableCommand {
             the kernel keeps them, so what dmsetup shows as “a b” is “a\\x20b” here.
             """,
         subcommands: [
-            Version.self, Targets.self, List.self, Info.self, Table.self, Status.self, Deps.self, Create.self,
-            Load.self,
-            Clear.self, Suspend.self, Resume.self, Remove.self, Rename.self, Message.self, Wait.self, Events.self,
+            DMVersion.self, DMTargets.self, DMList.self, DMTree.self, DMInfo.self, DMTable.self, DMStatus.self,
+            DMMeasure.self, DMDeps.self, DMSplitName.self, DMCreate.self, DMLoad.self, DMClear.self, DMSuspend.self,
+            DMResume.self, DMWipeTable.self, DMRemove.self, DMRemoveAll.self, DMRename.self, DMSetGeometry.self,
+            DMMakeNodes.self, DMMessage.self, DMWait.self, DMEvents.self,
         ])
 }

@@ -33,6 +33,11 @@ struct DeviceSelection: ParsableArguments {
         return reference ?? name.map(DeviceReference.name)
     }
 
+    /// The device of the options, or else the one whose name is the first of `words`, which is taken away from them.
+    func reference(takingNameFrom words: inout ArraySlice<String>) throws -> DeviceReference? {
+        try reference ?? words.popFirst().map { .name(try DeviceName(existing: $0)) }
+    }
+
     private static let isAmbiguous = ValidationError("Name the device in one way: its name, --uuid or --number.")
 }
 

@@ -11,6 +11,7 @@ struct Pool: ParsableCommand {
             PoolActivate.self,
             PoolDeactivate.self,
             PoolExtend.self,
+            PoolMap.self,
             PoolMonitorCommand.self,
         ])
 }

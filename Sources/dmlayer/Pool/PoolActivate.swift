@@ -19,7 +19,7 @@ struct PoolActivate: ParsableCommand {
     func run() throws {
         let device = try selection.volume(options).activate(try Control())
         try options.output.print(
-            json: ["device": "/dev/dm-\(device.number.minor)", "name": device.name.description],
+            json: ["device": "\(device.node)", "name": device.name.description],
             text: "/dev/mapper/\(device.name)")
     }
 }

@@ -1,10 +1,10 @@
-internal import Glibc
 internal import LayerStore
 internal import Synchronization
+internal import SystemCalls
 internal import SystemPackage
 internal import ThinProvisioning
 
-/// Figures about a pool in the text format of Prometheus, in a file for its node exporter.
+/// Metrics of a pool in the text format of Prometheus, in a file for Prometheus' node exporter.
 final class PoolMetricsFile: Sendable {
     private struct Counters {
         var extensions = 0
@@ -21,8 +21,8 @@ final class PoolMetricsFile: Sendable {
         self.pool = pool
     }
 
-    /// Writes the file anew, so that a reader sees the old or the new one.
-    func note(_ event: PoolMonitor.Event) {
+    /// Replaces the file, so that a reader sees either the old or the new content.
+    func note(_ event: PoolEvent) {
         let text = counters.withLock { counters in
             if event.kind == .extended {
                 counters.extensions += 1
@@ -37,13 +37,13 @@ final class PoolMetricsFile: Sendable {
                 temporary, .writeOnly, options: [.create, .truncate, .closeOnExec],
                 permissions: [.ownerReadWrite, .groupRead, .otherRead])
             try opened.closeAfter { _ = try opened.writeAll(text.utf8) }
-            guard unsafe rename(temporary.string, file.string) == 0 else { throw Errno(rawValue: errno) }
+            try systemCall { unsafe rename(temporary.string, file.string) }
         } catch {
             Output.note("cannot write \(file): \(error)")
         }
     }
 
-    private func content(_ event: PoolMonitor.Event, _ counters: Counters) -> String {
+    private func content(_ event: PoolEvent, _ counters: Counters) -> String {
         var text = MetricsText()
         let metrics = PoolMetrics(pool: pool, condition: condition(event), state: event.state)
         metrics.write(to: &text)
@@ -57,10 +57,10 @@ final class PoolMetricsFile: Sendable {
         return text.content
     }
 
-    private func condition(_ event: PoolMonitor.Event) -> PoolReport.Condition? {
+    private func condition(_ event: PoolEvent) -> PoolReport.Condition? {
         switch event.kind {
         case .inactive: .inactive
-        // It could not be looked at.
+        // Without a state the pool could not be examined, and its condition is not known.
         case .notExtended: event.state?.mode.condition
         default: event.state?.mode.condition ?? .failed
         }

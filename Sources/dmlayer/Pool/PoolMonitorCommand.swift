@@ -1,7 +1,6 @@
 internal import ArgumentParser
 internal import DeviceMapper
 internal import LayerStore
-internal import LogicalVolumes
 internal import SystemPackage
 internal import ThinProvisioning
 
@@ -11,22 +10,22 @@ struct PoolMonitorCommand: ParsableCommand {
         commandName: "monitor",
         abstract: "Watch the pool and make it larger before it is full.",
         discussion: """
-            It sleeps until the kernel reports something, and prints what happens: a line for each event, in JSON with \
-            --json. A pool of LVM's is made larger from the free extents of its volume group, by the percentage and from the \
-            threshold on that its profile or lvm.conf says. A pool on files of the store is made larger from 80 % on by 20 %, as \
-            far as the disk has room for it. A pool on other devices is watched only.
+            The monitor sleeps until the kernel reports an event, and prints one line for each event, in JSON with --json. \
+            It makes a pool of LVM's larger from the free extents of the volume group; the threshold and the percentage are \
+            those of the pool's profile or of lvm.conf. It makes a pool on files of the store larger by 20 % from 80 % on, \
+            as far as the disk has room. A pool on other devices is only watched.
             """)
 
-    @Option(help: ArgumentHelp("Make it larger from this use on instead; 100 is never.", valueName: "percent"))
+    @Option(help: ArgumentHelp("Make the pool larger from this use on instead; 100 is never.", valueName: "percent"))
     var threshold: Int?
 
-    @Option(help: ArgumentHelp("By how much of its size instead.", valueName: "percent"))
+    @Option(help: ArgumentHelp("Make it larger by this share of its size instead.", valueName: "percent"))
     var percent: Int?
 
     @Option(help: ArgumentHelp("Never make the store's data file larger than this.", valueName: "size"))
     var limit: String?
 
-    @Option(help: ArgumentHelp("Keep figures for Prometheus in a file.", valueName: "file"))
+    @Option(help: ArgumentHelp("Keep metrics for Prometheus in this file.", valueName: "file"))
     var metrics: String?
 
     @Option(
@@ -43,35 +42,35 @@ struct PoolMonitorCommand: ParsableCommand {
             throw ValidationError("--threshold is a percentage, and --percent one from 1 to 1000.")
         }
         if let limit, ByteSize.parse(limit) == nil {
-            throw ValidationError("--limit \(limit) is no size; write a number with k, m, g or t behind it")
+            throw ValidationError("--limit \(limit) is not a size; write a number with k, m, g or t behind it")
         }
     }
 
     func run() throws {
-        let control = try Control()
         let output = options.output
-        let hook = hook.map { PoolHook(FilePath($0)) }
         let source = try source()
-        let name = try DeviceName(existing: source.name)
-        let metrics = metrics.map { PoolMetricsFile(FilePath($0), pool: name.description) }
-        let percent = percent ?? source.settings.percent
-        let monitor = try PoolMonitor(control, name, threshold: threshold ?? source.settings.threshold) { need in
-            try source.extend(by: percent, need, control)
-        } withPoolTable: {
-            try source.withPoolTable($0)
-        } report: { event in
+        let pool = source.name.description
+        let hook = hook.map { PoolHook(FilePath($0)) }
+        let metrics = metrics.map { PoolMetricsFile(FilePath($0), pool: pool) }
+        let settings = PoolMonitorSettings(
+            threshold: threshold ?? source.settings.threshold, percent: percent ?? source.settings.percent)
+        let monitor = try PoolMonitor(Control(), source, settings: settings) { event in
+            // A reader of the output that has gone must not keep the pool from growing.
             try? output.printLine(
-                json: PoolEventJSON(event, pool: name.description), text: "\(event.kind.rawValue): \(event.message)")
+                json: PoolEventJSON(event, pool: pool), text: "\(event.kind.rawValue): \(event.message)")
             metrics?.note(event)
-            hook?.run([event.kind.rawValue, name.description, event.message])
+            do {
+                try hook?.run(event, pool: pool)
+            } catch {
+                Output.note("cannot run \(self.hook ?? ""): \(error)")
+            }
         }
         try monitor.run()
     }
 
     private func source() throws -> PoolGrowthSource {
-        if let volume = try selection.volumeIfAny(options) { return .volume(volume, try volume.read().settings) }
-        let store = try options.openStore()
-        return .store(store, name: try store.poolReport().name, limit: limit.flatMap { ByteSize.parse($0) })
+        if let volume = try selection.volumeIfAny(options) { return try PoolGrowthSource(volume: volume) }
+        return try options.openStore().growthFromFiles(limit: limit.flatMap { ByteSize.parse($0) })
     }
 }
 
@@ -87,7 +86,7 @@ struct PoolEventJSON: Encodable {
     let metadataUsed: UInt64?
     let metadataTotal: UInt64?
 
-    init(_ event: PoolMonitor.Event, pool: String) {
+    init(_ event: PoolEvent, pool: String) {
         time = event.time
         self.event = event.kind.rawValue
         self.pool = pool

@@ -29,7 +29,7 @@ struct PoolStatus: ParsableCommand {
             "data": json(report.data), "metadata": json(report.metadata),
             "low_water_mark": report.lowWaterMark.map { .number($0) },
             "min_free_space_percent": .number(UInt64(report.minimumFreeSpacePercent)),
-            "error_if_no_space": .bool(report.failsWhenFull),
+            "error_if_no_space": .bool(report.errorIfNoSpace),
             "zero_new_blocks": .bool(report.zeroesNewBlocks),
             "no_space_timeout": report.noSpaceTimeout.map { .number($0) },
             "discards": report.discards.map { .text($0.rawValue) },
@@ -118,7 +118,7 @@ struct PoolStatus: ParsableCommand {
     }
 
     private func whenFull(_ report: PoolReport) -> String {
-        if report.failsWhenFull { return "writes fail at once" }
+        if report.errorIfNoSpace { return "writes fail at once" }
         return switch report.noSpaceTimeout {
         case nil: "writes wait for more space"
         case 0: "writes wait for more space, for ever (no_space_timeout)"

@@ -10,6 +10,7 @@ struct PoolVolumeGroup {
 
     /// Reads it; `nil` when the pool is none of LVM's, or its volume group cannot be read.
     init?(_ report: PoolReport) {
+        // The report is complete without the lines about a volume group that cannot be read.
         guard report.isForeign, let volume = ThinPoolVolume(report.name), let read = try? volume.read() else {
             return nil
         }
@@ -17,6 +18,7 @@ struct PoolVolumeGroup {
     }
 
     /// How many extents are free; `nil` where the group is not to be changed.
+    // The refusal says why the count is missing.
     private var free: UInt64? { refusal == nil ? try? group.freeExtentCount() : nil }
 
     /// Why the group is not changed, if there is a reason.

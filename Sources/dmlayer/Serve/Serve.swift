@@ -9,9 +9,9 @@ struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve", abstract: "Serve the layers to containerd as a snapshotter.",
         discussion: """
-            It makes the store first if there is none. It runs until SIGTERM, and then answers the calls that are under way; what \
-            is mounted stays mounted, and another start goes on with it. Who starts it is told when the socket is there, by \
-            the protocol of systemd (Type=notify).
+            It makes the store first if there is none. It runs until SIGTERM, and then answers the calls that are under way; mounts \
+            stay, and the next start continues with them. When the socket is ready, the \
+            service notifies systemd (Type=notify).
             """)
 
     @Option(
@@ -28,7 +28,7 @@ struct Serve: ParsableCommand {
     @Option(
         name: .customLong("metrics-address"),
         help: ArgumentHelp(
-            "Where Prometheus gets the figures over HTTP, such as 127.0.0.1:9756; without this nowhere.",
+            "Where Prometheus gets the figures over HTTP, such as 127.0.0.1:9756; without this option, nothing listens.",
             valueName: "address:port"))
     var metricsAddress: String?
 
@@ -44,7 +44,7 @@ struct Serve: ParsableCommand {
                 + "remap-ids for this service."))
     var remapsIDs = false
 
-    @Flag(help: "Say each call on standard error, not only what fails; in JSON with --json.")
+    @Flag(help: "Log each call on standard error, not only failures; in JSON with --json.")
     var verbose = false
 
     @OptionGroup var options: GlobalOptions

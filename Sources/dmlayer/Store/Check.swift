@@ -13,8 +13,8 @@ struct Check: ParsableCommand {
             a repair that was asked for.
 
             --repair mends what needs no guess: what interrupted operations left behind, and thin devices that no layer \
-            has. It waits for the operations of others, activates the pool for as long as it needs it, and deletes \
-            nothing while a metadata file cannot be understood. Read what “check” says before.
+            has. It waits for other operations that are running, activates the pool for as long as it needs it, and deletes \
+            nothing while a metadata file cannot be understood. Read the report of “check” first.
             """)
 
     @Flag(help: "Mend what can be mended without guessing.")

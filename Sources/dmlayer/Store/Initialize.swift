@@ -18,7 +18,7 @@ struct Initialize: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Who owns the store's directories and the root of each layer, for containers in a user namespace.",
+            "The owner of the store's directories and of the root of each layer, for containers in a user namespace.",
             valueName: "uid:gid"))
     var owner: String?
 

@@ -4,7 +4,7 @@ internal import LayerStore
 struct ReleaseJSON: Encodable {
     let id: String
     let state: String
-    /// Who is waited for.
+    /// The processes that keep the layer in use.
     let users: [LayerUserJSON]?
 
     /// - Parameter done: The state of a layer that is down.

@@ -9,7 +9,7 @@ struct Shutdown: ParsableCommand {
         abstract: "Unmount every layer and take the pool down.",
         discussion: """
             Everything stays on the disk, and the next command that needs the pool activates it again. A layer that is \
-            in use stays mounted, and so does the pool; the error says who uses it. What an init that was killed has \
+            in use stays mounted, and so does the pool; the error names the process that uses it. What an init that was killed has \
             left is taken away.
             """)
 

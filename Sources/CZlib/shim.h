@@ -1,0 +1,2 @@
+// zlib, of Debian's package zlib1g-dev.
+#include <zlib.h>

@@ -1,0 +1,177 @@
+public import DeviceMapper
+internal import SystemCalls
+internal import ThinProvisioning
+
+/// Watches a thin pool through the kernel's events, and makes it larger before it is full.
+///
+/// The kernel reports an event when the number of the pool's free data blocks falls below a mark. The monitor sets the mark
+/// to the next of several levels of use, and sleeps until then. It looks at the metadata with every event; the kernel also
+/// reports one when only 4 MiB of metadata are left. Only while a pool needs space and does not get it, the monitor looks at
+/// it every ten seconds as well.
+///
+/// ``PoolDecision`` decides whether the pool grows, ``PoolGrowthSource`` makes it larger, and this class waits and reports.
+public final class PoolMonitor: Sendable {
+    private let control: Control
+    private let watcher: EventWatcher
+    private let source: PoolGrowthSource
+    private let settings: PoolMonitorSettings
+    private let report: @Sendable (PoolEvent) -> Void
+
+    private var name: DeviceName { source.name }
+
+    /// Prepares to watch a pool.
+    ///
+    /// - Parameters:
+    ///   - control: The device mapper.
+    ///   - source: The pool and the source of its space. The pool need not be active yet.
+    ///   - settings: When the pool is made larger, and by how much; `nil` takes the settings of the source.
+    ///   - report: Receives the events, on the thread that runs the monitor.
+    /// - Throws: `DeviceMapperError` when there is no device mapper.
+    public init(
+        _ control: Control, _ source: PoolGrowthSource, settings: PoolMonitorSettings? = nil,
+        report: @escaping @Sendable (PoolEvent) -> Void
+    ) throws {
+        self.control = control
+        self.source = source
+        self.settings = settings ?? source.settings
+        self.report = report
+        watcher = try EventWatcher()
+    }
+
+    /// The facts that the monitor remembers from one look at the pool to the next.
+    private struct Memory {
+        var number: DeviceNumber?
+        var news = PoolNews()
+        var refusal: String?
+        var isBeingMade = false
+
+        /// The longest time to wait for an event of the kernel; `nil` means for ever.
+        var patience: Duration? {
+            // The kernel reports that a device is made, and does not report that it gets its table.
+            if isBeingMade { return .seconds(1) }
+            // It does not report either that a lock becomes free or that the group gets a disk.
+            return refusal == nil ? nil : .seconds(10)
+        }
+    }
+
+    /// Watches the pool until the program ends.
+    ///
+    /// The monitor waits for a pool that does not exist or goes away. No state of the pool and no failure to make it larger
+    /// ends this call.
+    ///
+    /// - Throws: `DeviceMapperError` when the device mapper itself does not answer.
+    public func run() throws {
+        var memory = Memory()
+        var known: [DeviceListEntry]? = nil
+        while true {
+            if let list = known {
+                known = try watcher.changes(from: list, withPrefix: name.description, timeout: memory.patience) ?? list
+            } else {
+                known = try control.devices(withPrefix: name.description)
+                if known?.contains(where: { $0.name == name }) != true { tell(.inactive, nil, "\(name) is not active") }
+            }
+            do {
+                try look(&memory)
+            } catch {
+                // The pool may have gone away during the look. If so, an event follows.
+                refuse(&memory, nil, "the pool cannot be looked at: \(error)")
+            }
+        }
+    }
+
+    private func tell(_ kind: PoolEvent.Kind, _ state: ThinPoolState?, _ message: String) {
+        report(PoolEvent(kind: kind, time: Int64(time(nil)), state: state, message: message))
+    }
+
+    /// Reports once why the pool is not made larger.
+    private func refuse(_ memory: inout Memory, _ state: ThinPoolState?, _ refusal: String) {
+        if memory.refusal != refusal { tell(.notExtended, state, refusal) }
+        memory.refusal = refusal
+    }
+
+    // MARK: One look
+
+    private func look(_ memory: inout Memory) throws {
+        let device = try control.informationIfPresent(on: .name(name))
+        guard let device, device.hasActiveTable else {
+            if memory.number != nil { tell(.inactive, nil, "\(name) is not active any more") }
+            memory = Memory(isBeingMade: device != nil)
+            return
+        }
+        memory.isBeingMade = false
+        let pool = try ThinPool(control, open: .number(device.number))
+        if memory.number != device.number {
+            memory = Memory()
+            memory.number = device.number
+            tell(
+                .watching, try state(of: pool),
+                "\(name) is watched; it is made larger from \(settings.threshold) % on")
+        }
+        // Each turn makes the pool larger or moves the mark, or is the last one. After the mark has moved, the pool is looked
+        // at once more: writes that came before the mark moved gave no event.
+        for _ in 0..<100 {
+            guard try decide(about: pool, &memory) else { return }
+        }
+    }
+
+    /// Looks at the pool once and carries out the decision.
+    ///
+    /// - Returns: Whether the pool must be looked at again.
+    private func decide(about pool: ThinPool, _ memory: inout Memory) throws -> Bool {
+        let state = try state(of: pool)
+        if let message = memory.news.messageAboutMode(of: state, name.description) { tell(.mode, state, message) }
+        guard let state else { return false }
+        for warning in memory.news.warnings(about: state, name.description) { tell(.warning, state, warning) }
+        let decision = PoolDecision(state, settings)
+        if decision.need.isEmpty { memory.refusal = nil }
+        if decision.grows, extend(decision.need, state, &memory) { return true }
+        guard let mark = decision.mark else { return false }
+        return try setMark(on: pool, mark)
+    }
+
+    private func state(of pool: ThinPool) throws -> ThinPoolState? {
+        if case .available(let state) = try pool.status() { state } else { nil }
+    }
+
+    /// Makes the pool larger and reports the result.
+    ///
+    /// - Returns: Whether the pool has become larger.
+    private func extend(_ need: PoolNeed, _ state: ThinPoolState, _ memory: inout Memory) -> Bool {
+        let start = ContinuousClock.now
+        do {
+            guard let change = try source.extend(need, settings.percent) else {
+                // The message has no figures, so that it stays the same and is reported once; the warnings have figures.
+                let space = need.contains(.data) ? "data" : "metadata"
+                refuse(&memory, state, "\(name) needs more space for \(space), and no space is left: add some")
+                return false
+            }
+            memory.refusal = nil
+            tell(
+                .extended, try self.state(of: ThinPool(control, open: .name(name))),
+                "\(change); this took \(milliseconds(since: start)) ms")
+            return true
+        } catch {
+            refuse(&memory, state, "\(name) cannot be made larger: \(error)")
+            return false
+        }
+    }
+
+    private func milliseconds(since start: ContinuousClock.Instant) -> Int64 {
+        let elapsed = start.duration(to: .now).components
+        return elapsed.seconds * 1000 + elapsed.attoseconds / 1_000_000_000_000_000
+    }
+
+    /// Sets the number of free data blocks at which the kernel reports the next event.
+    ///
+    /// - Returns: Whether the mark was another one before.
+    private func setMark(on pool: ThinPool, _ mark: UInt64) throws -> Bool {
+        guard try pool.target().target.lowWaterMark != mark else { return false }
+        var isThere = false
+        try source.withPoolTable {
+            // The pool may have been taken down meanwhile, and its number given to another device. From here on it stays.
+            isThere = try control.informationIfPresent(on: .name(name))?.number == pool.number
+            if isThere { try pool.setLowWaterMark(mark) }
+        }
+        return isThere
+    }
+}

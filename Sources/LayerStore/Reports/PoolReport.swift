@@ -1,0 +1,155 @@
+public import SystemPackage
+public import ThinProvisioning
+
+/// The state of a store's pool, for a person who has to decide what to do.
+public struct PoolReport: Hashable, Sendable {
+    /// What the pool lets its devices do.
+    public enum Condition: String, Hashable, Sendable, CaseIterable {
+        case readWrite = "rw"
+        /// What needs a new block waits or fails.
+        case outOfDataSpace = "out_of_data_space"
+        /// Nothing can be changed.
+        case readOnly = "ro"
+        /// The metadata could not be read or written: every layer fails.
+        case failed
+        /// The kernel refuses to activate it.
+        case inactive
+    }
+
+    /// One of the two devices below the pool.
+    public struct Space: Hashable, Sendable {
+        /// The path of the device, or `nil` while the pool is not active.
+        public let device: String?
+        /// How much of it is used; `nil` when the pool does not say.
+        public let usage: BlockUsage?
+        /// The file behind it, if there is one.
+        public let file: FileSpace?
+
+        /// Makes a value like one of the library's, for the test of a program that uses it.
+        public init(device: String? = nil, usage: BlockUsage? = nil, file: FileSpace? = nil) {
+            self.device = device
+            self.usage = usage
+            self.file = file
+        }
+
+        /// How many bytes of it the pool can really take: what is free, as far as the disk below the file goes.
+        public var available: UInt64 { usage.map { file?.available(for: $0) ?? $0.freeBytes } ?? 0 }
+    }
+
+    /// The root of the store.
+    public let root: FilePath
+    /// The name of the pool's device.
+    public let name: String
+    /// The path of the pool's device, or `nil` while the pool is not active.
+    public let device: String?
+    /// Whether the pool is a device that was named or made of direct-lvm, and not one on the store's files or devices.
+    public let isForeign: Bool
+    /// Whether somebody else made the pool, and no option of the store changes what it does.
+    public let isMadeElsewhere: Bool
+    /// What the pool lets its devices do.
+    public let condition: Condition
+    /// Why the kernel refuses to activate the pool.
+    public let refusal: String?
+    /// Whether everything waits until somebody resumes the pool.
+    public let isSuspended: Bool
+    /// Whether the metadata must be checked before the pool can be changed again.
+    public let needsCheck: Bool
+    /// Whether the pool was activated so that nothing is changed.
+    public let isReadOnlyByRequest: Bool
+    /// The size of a block in bytes.
+    public let blockSize: UInt64
+    /// The layers' data.
+    public let data: Space
+    /// What says where the data is.
+    public let metadata: Space
+    /// The number of free bytes of data below which the kernel reports an event.
+    public let lowWaterMark: UInt64?
+    /// The share of the pool in percent that must be free to make a layer.
+    public let minimumFreeSpacePercent: Int
+    /// Whether a write that needs a new block fails at once when the pool is full.
+    public let errorIfNoSpace: Bool
+    /// Whether the pool fills a new block with zeros before a layer gets it.
+    ///
+    /// Without this, whoever reads the whole device of a layer finds there what removed layers have left.
+    public let zeroesNewBlocks: Bool
+    /// How many seconds such a write waits otherwise, before it fails as well; 0 means for ever.
+    public let noSpaceTimeout: UInt64?
+    /// What happens to a discard.
+    public let discards: ThinPoolState.DiscardPolicy?
+    /// Whether discards should go on to the data device.
+    public let isPassdownWanted: Bool
+    /// The files that the pool goes on using although the store does not have them any more.
+    public let lostFiles: [LostPoolFile]
+
+    /// Makes a value like one of the library's, for the test of a program that uses it.
+    public init(
+        root: FilePath, name: String, device: String? = nil, isForeign: Bool, isMadeElsewhere: Bool,
+        condition: Condition, refusal: String? = nil, isSuspended: Bool, needsCheck: Bool, isReadOnlyByRequest: Bool,
+        blockSize: UInt64, data: Space, metadata: Space, lowWaterMark: UInt64? = nil, minimumFreeSpacePercent: Int,
+        errorIfNoSpace: Bool, zeroesNewBlocks: Bool, noSpaceTimeout: UInt64? = nil,
+        discards: ThinPoolState.DiscardPolicy? = nil, isPassdownWanted: Bool, lostFiles: [LostPoolFile] = [],
+        deviceCount: Int, snapshotCount: UInt32? = nil
+    ) {
+        self.root = root
+        self.name = name
+        self.device = device
+        self.isForeign = isForeign
+        self.isMadeElsewhere = isMadeElsewhere
+        self.condition = condition
+        self.refusal = refusal
+        self.isSuspended = isSuspended
+        self.needsCheck = needsCheck
+        self.isReadOnlyByRequest = isReadOnlyByRequest
+        self.blockSize = blockSize
+        self.data = data
+        self.metadata = metadata
+        self.lowWaterMark = lowWaterMark
+        self.minimumFreeSpacePercent = minimumFreeSpacePercent
+        self.errorIfNoSpace = errorIfNoSpace
+        self.zeroesNewBlocks = zeroesNewBlocks
+        self.noSpaceTimeout = noSpaceTimeout
+        self.discards = discards
+        self.isPassdownWanted = isPassdownWanted
+        self.lostFiles = lostFiles
+        self.deviceCount = deviceCount
+        self.snapshotCount = snapshotCount
+    }
+    /// How many thin devices the layers and the base device have.
+    public let deviceCount: Int
+    /// How many snapshots the pool has ever made, where a file says it; it can make ``mostSnapshots``.
+    public let snapshotCount: UInt32?
+
+    /// How many snapshots a pool can make in its life: mappings have 24 bits for the number.
+    public static let mostSnapshots = SnapshotClock.end
+}
+
+/// Something about a pool that somebody has to see to.
+public struct PoolProblem: Hashable, Sendable {
+    /// One thing to do.
+    public struct Step: Hashable, Sendable {
+        /// What it is for.
+        public let text: String
+        /// The command that does it, as it can be given to a shell.
+        public let command: String?
+
+        /// Makes a value like one of the library's, for the test of a program that uses it.
+        public init(_ text: String, _ command: String? = nil) {
+            self.text = text
+            self.command = command
+        }
+    }
+
+    /// Whether everything works so far.
+    public let isWarning: Bool
+    /// What is wrong, in one sentence.
+    public let summary: String
+    /// What to do, in this order.
+    public let steps: [Step]
+
+    /// Makes a value like one of the library's, for the test of a program that uses it.
+    public init(_ summary: String, _ steps: [Step], isWarning: Bool = false) {
+        self.isWarning = isWarning
+        self.summary = summary
+        self.steps = steps
+    }
+}
