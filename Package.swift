@@ -83,10 +83,11 @@ let package = Package(
                 "SystemCalls", "ThinProvisioning", system,
             ], swiftSettings: strict),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
         .target(
             name: "Images",
             dependencies: [
-                .target(name: "CZlib", condition: images),
+                .target(name: "CZlib", condition: images), .target(name: "CZstd", condition: images),
                 .product(name: "Crypto", package: "swift-crypto", condition: images),
                 "BlockDevices", "LayerArchive", "LayerStore", "SystemCalls", system,
             ], swiftSettings: strict),

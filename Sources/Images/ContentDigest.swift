@@ -45,6 +45,9 @@ public struct ContentDigest: Hashable, Sendable, CustomStringConvertible {
     /// The first twelve digits, by which people know an image.
     public var short: String { String(hexadecimal.prefix(12)) }
 
+    /// The path of the content in an OCI image layout.
+    var blobPath: String { "blobs/sha256/\(hexadecimal)" }
+
     /// The id of a chain of layers: of the lowest one its digest, of every other the digest of the id below and its own.
     ///
     /// The OCI image specification defines it under “Layer ChainID”.

@@ -15,8 +15,12 @@ public struct ImageError: Error, Hashable, Sendable, CustomStringConvertible {
         case damaged
         /// A part of an image is missing or has another content than its digest says.
         case incomplete
-        /// The archive could not be written.
+        /// The archive, or a file of the images, could not be written.
         case output
+        /// Another process changes the images.
+        case busy
+        /// A container of Docker's is made of the image.
+        case inUse
     }
 
     /// The kind of the failure.

@@ -13,7 +13,7 @@ public struct Cancellation: Sendable {
     public static let never = Cancellation { false }
 
     /// - Throws: ``LayerArchiveError/Code/cancelled`` when the work is to end.
-    func check() throws(LayerArchiveError) {
+    package func check() throws(LayerArchiveError) {
         guard !isRequested() else { throw LayerArchiveError(.cancelled, "the work was cancelled") }
     }
 }

@@ -94,8 +94,21 @@ extension LayerStore {
     public func apply(
         _ archive: any ArchiveInput, to id: LayerID, _ extraction: LayerExtraction = LayerExtraction()
     ) throws(LayerStoreError) -> LayerExtraction.Summary {
+        try apply(TarReader(archive, cancellation: extraction.cancellation), to: id, extraction)
+    }
+
+    /// Unpacks the archive of a reader that is at its beginning, as ``apply(_:to:_:)-(ArchiveInput,_,_)`` does.
+    ///
+    /// - Parameters:
+    ///   - reader: The reader, with the same cancellation.
+    ///   - id: The layer.
+    ///   - extraction: Whether the work is still wanted.
+    @discardableResult
+    public func apply(
+        _ reader: TarReader, to id: LayerID, _ extraction: LayerExtraction = LayerExtraction()
+    ) throws(LayerStoreError) -> LayerExtraction.Summary {
         try attempting("apply an archive to layer \(id)") {
-            try LayerDifference(core: core).apply(archive, to: id, extraction)
+            try LayerDifference(core: core).apply(reader, to: id, extraction)
         }
     }
 }

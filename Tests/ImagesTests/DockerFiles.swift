@@ -23,7 +23,7 @@ final class DockerFiles {
         try Shell.run("set -e; cd '\(scratch.path)/docker/image/devicemapper'; \(commands)")
     }
 
-    func images() throws -> ImageCatalog { try ImageCatalog(besides: driverRoot) }
-    func containers() throws -> ContainerCatalog { try ContainerCatalog(besides: driverRoot) }
+    func images() throws -> ImageCatalog { try ImageCatalog(of: driverRoot) }
+    func containers() throws -> ContainerCatalog { try ContainerCatalog(of: driverRoot) }
 }
 #endif

@@ -115,7 +115,7 @@ import Testing
             ])
         #expect(try containers.container("c1").state.exitCode == 137)
         #expect(try containers.container("3904").name == "c2")
-        let mount = try #require(containers.containers[0].mounts(DockerFolders(besides: files.driverRoot)).first)
+        let mount = try #require(containers.containers[0].mounts(ImageFolders(of: files.driverRoot)).first)
         #expect(
             mount.destination == "/vol" && mount.source.string.hasSuffix("docker/volumes/\(mount.volume ?? "")/_data"))
         try files.change("printf '{' > $(ls ../../containers/3904*/config.v2.json)")

@@ -4,14 +4,13 @@ internal import LayerArchive
 internal import SystemPackage
 
 /// An input of gzip, decompressed by zlib; several streams in a row are one.
-@safe final class GzipInput: ArchiveInput {
+@safe final class GzipInput: DecompressingInput {
     private let source: any ArchiveInput
     private let stream: UnsafeMutablePointer<z_stream>
     private var input: [UInt8] = []
     private var used = 0
     /// Whether the input has ended where a stream ends.
     private var isBetweenStreams = true
-    /// Why the input could not be decompressed, after a read that has thrown `EBADMSG`.
     private(set) var complaint: String?
 
     /// Prepares to decompress what `source` has.

@@ -51,15 +51,17 @@ enum ImageFile {
 
     /// Reads a file of JSON.
     static func decode<Value: Decodable>(_ type: Value.Type, _ path: FilePath) throws -> Value {
-        try decode(type, read(path), of: path)
+        try decode(type, read(path), called: "\(path)")
     }
 
     /// Understands the JSON that a file has.
-    static func decode<Value: Decodable>(_ type: Value.Type, _ content: [UInt8], of path: FilePath) throws -> Value {
+    static func decode<Value: Decodable>(
+        _ type: Value.Type, _ content: [UInt8], called name: String
+    ) throws -> Value {
         do {
             return try StoreJSON.decode(type, content)
         } catch {
-            throw ImageError(.damaged, "\(path) cannot be understood: \(StoreJSON.explain(error, content))")
+            throw ImageError(.damaged, "\(name) cannot be understood: \(StoreJSON.explain(error, content))")
         }
     }
 

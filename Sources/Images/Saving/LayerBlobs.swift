@@ -8,8 +8,8 @@ struct Blob: Hashable {
     let digest: ContentDigest
     let size: Int64
 
-    /// The path in the archive, as the OCI image layout has it.
-    var path: String { "blobs/sha256/\(digest.hexadecimal)" }
+    /// The path in the archive.
+    var path: String { digest.blobPath }
 }
 
 /// Writes the archives of layers into an archive of images, each one once.

@@ -9,6 +9,17 @@ public protocol ArchiveInput {
     ///
     /// That nothing was appended means that the input has ended.
     func read(into buffer: inout OutputSpan<UInt8>) throws(Errno)
+
+    /// Passes over bytes without reading them, where the input can.
+    ///
+    /// - Returns: How many bytes were passed over, at most `count`, and never bytes that the input does not have. An input
+    ///   that can only be read returns 0, which is the default.
+    func skip(_ count: Int64) throws(Errno) -> Int64
+}
+
+extension ArchiveInput {
+    /// Passes over nothing.
+    public func skip(_ count: Int64) throws(Errno) -> Int64 { 0 }
 }
 
 extension FileDescriptor: ArchiveInput {

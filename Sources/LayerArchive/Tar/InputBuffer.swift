@@ -40,6 +40,23 @@ struct InputBuffer {
         }
     }
 
+    /// Goes on without reading, by as many bytes as the input can skip, and those that were read already.
+    ///
+    /// - Returns: How many bytes were passed over, at most `count`.
+    mutating func skip(_ wanted: Int64) throws(LayerArchiveError) -> Int64 {
+        guard wanted > Int64(count) else { return 0 }
+        var skipped = Int64(count)
+        consume(count)
+        do {
+            let more = try input.skip(wanted - skipped)
+            offset += more
+            skipped += more
+        } catch {
+            throw LayerArchiveError(.input, "cannot read the archive", errno: error)
+        }
+        return skipped
+    }
+
     /// Reads until there are `wanted` bytes, at most the capacity.
     ///
     /// - Returns: `false` when the input ends before.

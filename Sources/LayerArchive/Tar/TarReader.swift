@@ -4,6 +4,8 @@
 public final class TarReader {
     private var buffer: InputBuffer
     private let cancellation: Cancellation
+    /// What is told of each byte.
+    private let recorder: (any ArchiveRecorder)?
     /// The pax records that hold for all entries that follow.
     private var globalRecords = GlobalRecords()
     /// The entry that was returned last.
@@ -19,10 +21,21 @@ public final class TarReader {
     public private(set) var hasEndMark = false
 
     /// Prepares to read from the position where `input` is.
-    public init(_ input: any ArchiveInput, cancellation: Cancellation = .never) {
+    ///
+    /// - Parameters:
+    ///   - input: Where the archive comes from.
+    ///   - cancellation: Asked before each entry and for each mebibyte.
+    ///   - recorder: Is told of all bytes of the archive, in their order.
+    public init(
+        _ input: any ArchiveInput, cancellation: Cancellation = .never, recorder: (any ArchiveRecorder)? = nil
+    ) {
         buffer = InputBuffer(input)
         self.cancellation = cancellation
+        self.recorder = recorder
     }
+
+    /// The byte offset in the archive of what is read next: behind ``next()``, of the entry's contents.
+    public var position: Int64 { buffer.offset }
 
     /// Waits until the input has something to read, or has ended.
     public func waitForInput() throws(LayerArchiveError) {
@@ -76,7 +89,7 @@ public final class TarReader {
                 try cancellation.check()
                 let count = try fillPiece(at: offset, upTo: min(range.upperBound - offset, remaining))
                 try buffer.withPrefix(count) { (bytes) throws(LayerArchiveError) in try body(offset, bytes) }
-                buffer.consume(count)
+                try consume(count, as: entry)
                 remaining -= Int64(count)
                 offset += Int64(count)
             }
@@ -88,8 +101,20 @@ public final class TarReader {
         hasEnded = true
         while try buffer.fill(1) {
             try cancellation.check()
-            buffer.consume(buffer.count)
+            try consume(buffer.count)
         }
+    }
+
+    /// Goes on by bytes that were used, and tells the recorder of them.
+    ///
+    /// - Parameter entry: The entry whose contents they are.
+    private func consume(_ count: Int, as entry: TarEntry? = nil) throws(LayerArchiveError) {
+        if let recorder {
+            try buffer.withPrefix(count) { (bytes) throws(LayerArchiveError) in
+                if let entry { try recorder.record(contents: bytes, of: entry) } else { try recorder.record(bytes) }
+            }
+        }
+        buffer.consume(count)
     }
 
     // MARK: Contents
@@ -104,16 +129,18 @@ public final class TarReader {
     }
 
     private func skipContents() throws(LayerArchiveError) {
+        // A recorder has to see all bytes.
+        if recorder == nil { remaining -= try buffer.skip(remaining) }
         while remaining > 0 {
             try cancellation.check()
             guard try buffer.fill(1) else { throw truncation("within the contents of") }
             let count = Int(min(remaining, Int64(buffer.count)))
-            buffer.consume(count)
+            try consume(count)
             remaining -= Int64(count)
         }
         // Where the input ends within what only fills up the block, the contents are whole.
         _ = try buffer.fill(filling)
-        buffer.consume(min(filling, buffer.count))
+        try consume(min(filling, buffer.count))
         filling = 0
     }
 
@@ -246,8 +273,9 @@ public final class TarReader {
         guard try buffer.fill(TarBlock.size) else {
             throw LayerArchiveError(.truncated, "the archive ends within a header")
         }
-        defer { buffer.consume(TarBlock.size) }
-        return buffer.withPrefix(TarBlock.size) { TarBlock($0) }
+        let block = buffer.withPrefix(TarBlock.size) { TarBlock($0) }
+        try consume(TarBlock.size)
+        return block
     }
 
     /// Reads the contents of an extended header.

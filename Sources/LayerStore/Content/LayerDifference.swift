@@ -41,10 +41,9 @@ struct LayerDifference {
 
     /// Unpacks a layer archive onto a layer; all of it is on the disk when this returns.
     func apply(
-        _ archive: any ArchiveInput, to id: LayerID, _ extraction: LayerExtraction
+        _ reader: TarReader, to id: LayerID, _ extraction: LayerExtraction
     ) throws -> LayerExtraction.Summary {
         _ = try existingLayer(id)
-        let reader = TarReader(archive, cancellation: extraction.cancellation)
         // Before the layer is taken: the program that writes the archive may have to read layers before it begins, this one too.
         try reader.waitForInput()
         return try StoreSession.run(in: core, locking: [id]) { session, layers in

@@ -1,14 +1,14 @@
 internal import CShims
 internal import Synchronization
 internal import SystemCalls
-internal import SystemPackage
+package import SystemPackage
 
 /// A directory of small files that are replaced as a whole.
 ///
 /// When ``write(_:_:)`` returns, the file and its name are on the disk; a crash leaves the old content or the new one. A
 /// write costs one synchronisation on ext4 and XFS, and two on other file systems.
-final class DurableDirectory: Sendable {
-    let path: FilePath
+package final class DurableDirectory: Sendable {
+    package let path: FilePath
     private let descriptor: FileDescriptor
     /// Whether synchronising a file also makes earlier changes of names durable.
     ///
@@ -26,7 +26,7 @@ final class DurableDirectory: Sendable {
     /// The first one is random, so that no other process uses the same numbers.
     private static let temporaryNumber = Atomic(UInt64.random(in: .min ... .max))
 
-    init(_ path: FilePath) throws(LayerStoreError) {
+    package init(_ path: FilePath) throws(LayerStoreError) {
         self.path = path
         do {
             descriptor = try FileDescriptor.open(path, .readOnly, options: [.directory, .closeOnExec])
@@ -44,7 +44,7 @@ final class DurableDirectory: Sendable {
     }
 
     /// The names of all files, without directories and without the temporary files of interrupted writes.
-    func names() throws(LayerStoreError) -> [String] {
+    package func names() throws(LayerStoreError) -> [String] {
         try allNames().filter { !$0.hasPrefix(Self.temporaryPrefix) }
     }
 
@@ -81,7 +81,7 @@ final class DurableDirectory: Sendable {
     /// - Parameters:
     ///   - name: The name of the file.
     ///   - followsLink: Whether the file may be a symbolic link. Only a file that the user names may be one.
-    func read(_ name: String, followsLink: Bool = false) throws(LayerStoreError) -> [UInt8]? {
+    package func read(_ name: String, followsLink: Bool = false) throws(LayerStoreError) -> [UInt8]? {
         let file: FileDescriptor
         do {
             file = try open(name, O_RDONLY | O_NONBLOCK | (followsLink ? 0 : O_NOFOLLOW))
@@ -112,7 +112,7 @@ final class DurableDirectory: Sendable {
     /// Makes `content` the content of a file, durably.
     ///
     /// - Throws: ``LayerStoreError``: `invalidOption` for more bytes than ``read(_:followsLink:)`` reads.
-    func write(_ name: String, _ content: [UInt8]) throws(LayerStoreError) {
+    package func write(_ name: String, _ content: [UInt8]) throws(LayerStoreError) {
         guard content.count <= Self.largestFile else {
             throw LayerStoreError(
                 .invalidOption,
@@ -173,7 +173,7 @@ final class DurableDirectory: Sendable {
     ///
     /// - Returns: Whether it existed.
     @discardableResult
-    func remove(_ name: String) throws(LayerStoreError) -> Bool {
+    package func remove(_ name: String) throws(LayerStoreError) -> Bool {
         do {
             try systemCall { unsafe unlinkat(descriptor.rawValue, name, 0) }
             return true
@@ -185,11 +185,20 @@ final class DurableDirectory: Sendable {
     }
 
     /// Makes all earlier changes of names durable.
-    func synchronize() throws(LayerStoreError) {
+    package func synchronize() throws(LayerStoreError) {
         do {
             try systemCall { fsync(descriptor.rawValue) }
         } catch {
             throw Self.failure("synchronise", path, error)
+        }
+    }
+
+    /// Writes all of the file system that the directory is in to the disk.
+    package func synchronizeFilesystem() throws(LayerStoreError) {
+        do {
+            try requireSuccess(dmshim_sync_filesystem(descriptor.rawValue))
+        } catch {
+            throw Self.failure("write to the disk the file system of", path, error)
         }
     }
 
@@ -199,7 +208,7 @@ final class DurableDirectory: Sendable {
     }
 
     /// Removes the temporary files of interrupted writes.
-    func removeTemporaryFiles() throws(LayerStoreError) {
+    package func removeTemporaryFiles() throws(LayerStoreError) {
         for name in try temporaryNames() { try remove(name) }
     }
 

@@ -30,7 +30,7 @@ struct ContainerSave: ParsableCommand {
         guard tag == nil || containers.count == 1 else {
             throw ValidationError("--tag names one image; give one container with it.")
         }
-        if let tag, !DockerText.isName(tag) {
+        if let tag, !ImageReferences.isTagged(tag) {
             throw ValidationError(
                 "“\(tag)” is no name of an image: it has lower-case letters, digits and . _ - /, and a tag.")
         }

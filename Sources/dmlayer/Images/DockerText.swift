@@ -64,23 +64,10 @@ enum DockerText {
         return try? Date(seconds + zone, strategy: .iso8601)
     }
 
-    /// Whether a text is a name of an image with a tag that Docker takes.
-    static func isName(_ text: String) -> Bool {
-        let (repository, tag) = ImageReferences.parts(of: text)
-        guard let tag, !tag.isEmpty, tag.count <= 128, !repository.isEmpty else { return false }
-        let isTag = tag.utf8.allSatisfy { isWord($0) || [UInt8(ascii: "."), UInt8(ascii: "-")].contains($0) }
-        return isTag && imageName(repository) == repository
-    }
-
     /// A text without what a name of an image cannot have: lower-case, with a dash for each other character.
     static func imageName(_ text: String) -> String {
         let allowed = "abcdefghijklmnopqrstuvwxyz0123456789._-/:"
         return String(text.lowercased().map { allowed.contains($0) ? $0 : "-" })
-    }
-
-    private static func isWord(_ byte: UInt8) -> Bool {
-        let character = Character(UnicodeScalar(byte))
-        return byte < 0x80 && (character.isLetter || character.isNumber || character == "_")
     }
 }
 #endif

@@ -2,13 +2,13 @@
 ///
 /// A file without a number has format 1: files had none at first, and Docker's have none. Reading a file of a newer format
 /// fails, because this version cannot know what such a file protects.
-struct FormatNumber: Hashable, Sendable, Codable {
+package struct FormatNumber: Hashable, Sendable, Codable {
     /// The only format that this version reads and writes.
     static let current = 1
 
-    init() {}
+    package init() {}
 
-    init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let value = try decoder.singleValueContainer()
         let number = try value.decode(Int.self)
         guard number != Self.current else { return }
@@ -20,7 +20,7 @@ struct FormatNumber: Hashable, Sendable, Codable {
         throw DecodingError.dataCorruptedError(in: value, debugDescription: reason)
     }
 
-    func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var value = encoder.singleValueContainer()
         try value.encode(Self.current)
     }

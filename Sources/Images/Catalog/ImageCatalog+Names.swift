@@ -64,6 +64,13 @@ extension ImageCatalog {
         }
     }
 
+    /// Finds one image by a text as ``image(_:)`` does, with the tag that the text means.
+    func match(_ text: String) throws -> Match {
+        let image = try image(text)
+        let whole = ImageReferences.whole(ImageReferences.parts(of: text).tag == nil ? text + ":latest" : text)
+        return Match(image: image, tags: image.tags.filter { ImageReferences.whole($0) == whole })
+    }
+
     private func image(withIDBeginning text: String) throws -> StoredImage {
         let digits = text.hasPrefix("sha256:") ? String(text.dropFirst("sha256:".count)) : text
         let found = images.filter { !digits.isEmpty && $0.id.hexadecimal.hasPrefix(digits) }

@@ -4,9 +4,9 @@ internal import SystemPackage
 
 /// Docker's records of the layers of images.
 struct LayerCatalog {
-    private let folders: DockerFolders
+    private let folders: ImageFolders
 
-    init(_ folders: DockerFolders) {
+    init(_ folders: ImageFolders) {
         self.folders = folders
     }
 

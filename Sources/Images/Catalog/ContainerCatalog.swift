@@ -12,8 +12,8 @@ public struct ContainerCatalog: Sendable {
     /// Reads the containers beside the root of the driver.
     ///
     /// - Throws: ``ImageError/Code/noImages`` where Docker keeps none.
-    public init(besides driverRoot: FilePath) throws {
-        let folder = DockerFolders(besides: driverRoot).containers
+    public init(of driverRoot: FilePath) throws {
+        let folder = ImageFolders(of: driverRoot).containers
         let names: [FilePath.Component]
         do {
             names = try DirectoryListing.names(in: folder)

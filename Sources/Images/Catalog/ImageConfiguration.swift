@@ -1,6 +1,5 @@
 #if Images
 internal import LayerStore
-internal import SystemPackage
 
 /// The configuration of an image: a JSON document whose digest is the image's id.
 ///
@@ -15,6 +14,10 @@ public struct ImageConfiguration: Hashable, Sendable {
 
     /// The id of the image.
     public var id: ContentDigest { ContentDigest(of: content) }
+    /// The ids of the chains that end with each of the layers, the lowest layer first.
+    var chains: [ContentDigest] {
+        layers.reduce(into: []) { chains, layer in chains.append(.chain(layer, on: chains.last)) }
+    }
     /// When the image was made, in the form of RFC 3339.
     public var created: String { document["created"]?.text ?? "" }
 
@@ -22,9 +25,9 @@ public struct ImageConfiguration: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - content: The document.
-    ///   - path: Where it is, for errors.
-    init(_ content: [UInt8], at path: FilePath) throws {
-        try self.init(content, ImageFile.decode(JSON.self, content, of: path), called: "\(path)")
+    ///   - name: What it is called in errors.
+    init(_ content: [UInt8], called name: String) throws {
+        try self.init(content, ImageFile.decode(JSON.self, content, called: name), called: name)
     }
 
     /// Makes a configuration from a document.

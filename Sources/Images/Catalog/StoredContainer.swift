@@ -59,7 +59,7 @@ public struct StoredContainer: Sendable {
     }
 
     /// Its volumes and other folders of the host, in the order of their paths in the container.
-    public func mounts(_ folders: DockerFolders) -> [Mount] {
+    public func mounts(_ folders: ImageFolders) -> [Mount] {
         guard case .object(let points) = document["MountPoints"] else { return [] }
         return points.sorted { $0.key < $1.key }.map { destination, point in
             let volume = point["Name"]?.text.flatMap { $0.isEmpty ? nil : $0 }
@@ -89,7 +89,7 @@ public struct StoredContainer: Sendable {
     }
 
     /// The container's own layer, and the one with the files that Docker puts into each container.
-    private func layers(_ folders: DockerFolders) throws -> (top: LayerID, initial: LayerID) {
+    private func layers(_ folders: ImageFolders) throws -> (top: LayerID, initial: LayerID) {
         let folder = folders.mount(of: id)
         let top = try ImageFile.line(folder.appending("mount-id"))
         // Without such a layer, the container's own was made of the image's.

@@ -1,15 +1,16 @@
 #if Images
 internal import BlockDevices
 internal import LayerStore
+internal import SystemCalls
 public import SystemPackage
 
-/// The images of a root of Docker's.
+/// The images of a root.
 ///
-/// The files that are read are those of Docker 1.10 and later. Nothing is written, and a damaged file takes away no more
+/// The files that are read are those of Docker 1.10 and later, which our own roots have too. Nothing is written, and a damaged file takes away no more
 /// than the image that it belongs to.
 public struct ImageCatalog: Sendable {
     /// Where the images are.
-    public let folders: DockerFolders
+    public let folders: ImageFolders
     /// The images, the newest first.
     public let images: [StoredImage]
     /// A text for each file that could not be read, with its path and the reason.
@@ -17,21 +18,12 @@ public struct ImageCatalog: Sendable {
     /// Whether the file with the names could be read.
     private let hasNames: Bool
 
-    /// Reads the images beside the root of the driver.
+    /// Reads the images of a root.
     ///
-    /// - Throws: ``ImageError/Code/noImages`` where Docker keeps none.
-    public init(besides driverRoot: FilePath) throws {
-        folders = DockerFolders(besides: driverRoot)
-        let contents = folders.images.appending("imagedb/content/sha256")
-        let names: [FilePath.Component]
-        do {
-            names = try DirectoryListing.names(in: contents)
-        } catch {
-            throw ImageError(
-                .noImages,
-                "there are no images of Docker's beside \(driverRoot): cannot read \(contents): \(error). "
-                    + "Give the driver's folder of Docker's data root, as in --root /var/lib/docker/devicemapper")
-        }
+    /// - Throws: ``ImageError/Code/noImages`` where there is no root of Docker's and none of our own.
+    public init(of root: FilePath) throws {
+        folders = ImageFolders(of: root)
+        let names = try Self.configurations(in: folders)
         var (images, problems): ([ContentDigest: StoredImage], [String]) = ([:], [])
         let layers = LayerCatalog(folders)
         for name in names {
@@ -44,7 +36,7 @@ public struct ImageCatalog: Sendable {
         }
         var hasNames = true
         do {
-            try Self.addNames(from: folders.images.appending("repositories.json"), to: &images, &problems)
+            try Self.addNames(from: folders.names, to: &images, &problems)
         } catch {
             problems.append("\(error); no image has a name therefore, but each can be given by its id")
             hasNames = false
@@ -65,14 +57,34 @@ public struct ImageCatalog: Sendable {
         return images.filter { !$0.tags.isEmpty || !$0.manifestDigests.isEmpty || !parents.contains($0.id) }
     }
 
+    private static func configurations(in folders: ImageFolders) throws -> [FilePath.Component] {
+        do {
+            return try DirectoryListing.names(in: folders.configurations)
+        } catch Errno.noSuchFileOrDirectory where !folders.areDockers && isStore(folders.root) {
+            return []
+        } catch {
+            throw ImageError(
+                .noImages,
+                "there are no images in \(folders.root), nor beside it: cannot read \(folders.configurations): \(error). "
+                    + "Give the root of a store. Docker's is a folder in its data root, as in "
+                    + "--root /var/lib/docker/devicemapper")
+        }
+    }
+
+    /// Whether a folder is the root of a store, which need not have images.
+    private static func isStore(_ root: FilePath) -> Bool {
+        // What cannot be examined cannot be read either.
+        (try? Stat(root.appending("metadata")).type) == .directory
+    }
+
     private static func image(
-        _ name: FilePath.Component, in folders: DockerFolders, _ layers: LayerCatalog
+        _ name: FilePath.Component, in folders: ImageFolders, _ layers: LayerCatalog
     ) throws -> StoredImage {
-        let path = folders.images.appending("imagedb/content/sha256").appending(name)
+        let path = folders.configurations.appending(name)
         guard let id = ContentDigest(hexadecimal: name.string) else {
             throw ImageError(.damaged, "\(path) is no image: its name is no SHA-256 digest")
         }
-        let configuration = try ImageConfiguration(ImageFile.read(path), at: path)
+        let configuration = try ImageConfiguration(ImageFile.read(path), called: "\(path)")
         guard configuration.id == id else {
             throw ImageError(.damaged, "\(path) has changed: its digest is \(configuration.id), and not its name")
         }
@@ -87,7 +99,7 @@ public struct ImageCatalog: Sendable {
             }
             chain = next
         }
-        let metadata = folders.images.appending("imagedb/metadata/sha256").appending(name)
+        let metadata = folders.metadata(of: id)
         return StoredImage(
             id: id, configuration: configuration,
             parent: try ImageFile.readIfThere(metadata.appending("parent")).flatMap {

@@ -1,0 +1,2 @@
+// Zstandard, of Debian's package libzstd-dev.
+#include <zstd.h>
