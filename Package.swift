@@ -133,7 +133,8 @@ let package = Package(
         .testTarget(
             name: "KernelTests",
             dependencies: [
-                "BlockDevices", "ContainerdSnapshotter", "Filesystems", "DeviceMapper", "LayerArchive", "LayerStore",
+                .target(name: "Images", condition: images), "BlockDevices", "ContainerdSnapshotter", "Filesystems",
+                "DeviceMapper", "LayerArchive", "LayerStore",
                 "LogicalVolumes", "SystemCalls", "ThinProvisioning", "TestSupport", system,
             ], swiftSettings: strict),
         .testTarget(

@@ -35,10 +35,11 @@ public struct ImageFolders: Hashable, Sendable {
     /// The folder with a configuration for each image, which has the image's id as its name.
     var configurations: FilePath { images.appending("imagedb/content/sha256") }
 
+    /// The folder with a folder for what else is known of an image.
+    var metadata: FilePath { images.appending("imagedb/metadata/sha256") }
+
     /// The folder with what else is known of an image.
-    func metadata(of image: ContentDigest) -> FilePath {
-        images.appending("imagedb/metadata/sha256").appending(image.hexadecimal)
-    }
+    func metadata(of image: ContentDigest) -> FilePath { metadata.appending(image.hexadecimal) }
 
     /// The file with the names of the images.
     var names: FilePath { images.appending("repositories.json") }

@@ -11,15 +11,11 @@ public struct ImageInput {
     }
 
     private let source: Source
-    private let progress: (Int64) -> Void
 
     /// Takes a file or a folder.
     ///
-    /// - Parameters:
-    ///   - path: The path.
-    ///   - progress: Is told how many bytes of a stream or a compressed archive have been read.
     /// - Throws: ``ImageError/Code/notFound`` if it cannot be opened.
-    public init(_ path: FilePath, progress: @escaping (Int64) -> Void = { _ in }) throws {
+    public init(_ path: FilePath) throws {
         do {
             if try Stat(path).type == .directory {
                 source = .folder(path)
@@ -29,13 +25,11 @@ public struct ImageInput {
         } catch {
             throw ImageError(.notFound, "cannot open \(path): \(error)")
         }
-        self.progress = progress
     }
 
     /// Takes a stream that is open, such as standard input; it is closed behind the last image.
-    public init(_ stream: FileDescriptor, progress: @escaping (Int64) -> Void = { _ in }) {
+    public init(_ stream: FileDescriptor) {
         source = .open(stream)
-        self.progress = progress
     }
 
     /// Finds the files in it.
@@ -43,8 +37,13 @@ public struct ImageInput {
     /// The parts of an archive are needed in another order than they have there. A stream, and an archive that is compressed
     /// as a whole, are copied to a file without a name first.
     ///
-    /// - Parameter folder: Where that file is.
-    func files(spool folder: FilePath, _ cancellation: Cancellation) throws -> any ImageFiles {
+    /// - Parameters:
+    ///   - folder: Where that file is.
+    ///   - cancellation: Asked for each mebibyte.
+    ///   - progress: Is told how many bytes have been copied.
+    func files(
+        spool folder: FilePath, _ cancellation: Cancellation, _ progress: (Int64) -> Void
+    ) throws -> any ImageFiles {
         switch source {
         case .folder(let path): return LayoutFolder(path)
         case .open(let file):
@@ -56,8 +55,9 @@ public struct ImageInput {
                 // It was only read.
                 try? file.close()
             }
-            let copy = try Spool(in: folder, progress: progress)
-            return try ArchiveIndex(copy.file, size: copy.fill(from: file, cancellation), cancellation: cancellation)
+            let copy = try Spool(in: folder)
+            let size = try copy.fill(from: file, cancellation, progress)
+            return try ArchiveIndex(copy.file, size: size, cancellation: cancellation)
         }
     }
 
@@ -77,9 +77,8 @@ private struct Spool {
 
     let file: FileDescriptor
     private let folder: FilePath
-    private let progress: (Int64) -> Void
 
-    init(in folder: FilePath, progress: @escaping (Int64) -> Void) throws {
+    init(in folder: FilePath) throws {
         let path = folder.appending(".dmlayer-" + String(UInt64.random(in: .min ... .max), radix: 16))
         do {
             file = try .open(
@@ -90,13 +89,14 @@ private struct Spool {
         // From here on, the file goes with its descriptor.
         _ = unsafe unlink(path.string)
         self.folder = folder
-        self.progress = progress
     }
 
     /// Copies a stream, decompressed.
     ///
     /// - Returns: How many bytes the file has.
-    func fill(from stream: FileDescriptor, _ cancellation: Cancellation) throws -> Int64 {
+    func fill(
+        from stream: FileDescriptor, _ cancellation: Cancellation, _ progress: (Int64) -> Void
+    ) throws -> Int64 {
         let begun = try reading { () throws(Errno) in try BegunInput(stream) }
         let decompressing = try reading { () throws(Errno) in try Compression(of: begun.start)?.input(begun) }
         let input: any ArchiveInput = decompressing ?? begun

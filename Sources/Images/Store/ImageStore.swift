@@ -36,6 +36,14 @@ public final class ImageStore {
         public let layers: Int
     }
 
+    /// How far an import has come.
+    public enum Progress: Hashable, Sendable {
+        /// So many bytes of a stream, or of a compressed archive, have been copied to a file.
+        case copied(bytes: Int64)
+        /// A layer of an image is being unpacked; the first has the number 1.
+        case layer(Int, of: Int, image: ContentDigest)
+    }
+
     let store: LayerStore
     let files: ImageStoreFiles
     let cancellation: Cancellation
@@ -79,16 +87,20 @@ public final class ImageStore {
     /// - Parameters:
     ///   - input: The archive.
     ///   - names: Names with tags for the only image of the archive, instead of its own.
+    ///   - progress: Is told how far the import has come.
     ///   - loaded: Is told of each image that is there.
-    /// - Throws: ``ImageError``; `LayerStoreError` when a layer cannot be made.
-    public func load(_ input: ImageInput, names: [String] = [], loaded: (Loaded) throws -> Void) throws {
-        let archive = try input.files(spool: folder, cancellation)
+    /// - Throws: ``ImageError``.
+    public func load(
+        _ input: ImageInput, names: [String] = [], progress: (Progress) -> Void = { _ in },
+        loaded: (Loaded) throws -> Void = { _ in }
+    ) throws {
+        let archive = try input.files(spool: folder, cancellation) { progress(.copied(bytes: $0)) }
         let images = try ArchiveContents(archive, note: note).images()
         guard names.isEmpty || images.count == 1 else {
             throw ImageError(.invalidName, "the archive has \(images.count) images; a name can be given to a single one")
         }
         for image in images {
-            try loaded(load(image, from: archive, names: names.isEmpty ? ownNames(of: image) : names))
+            try loaded(load(image, from: archive, names: names.isEmpty ? ownNames(of: image) : names, progress))
         }
     }
 
@@ -104,7 +116,9 @@ public final class ImageStore {
         return names
     }
 
-    private func load(_ image: ArchivedImage, from archive: any ImageFiles, names: [String]) throws -> Loaded {
+    private func load(
+        _ image: ArchivedImage, from archive: any ImageFiles, names: [String], _ progress: (Progress) -> Void
+    ) throws -> Loaded {
         let id = image.configuration.id
         if let known = try ImageCatalog(of: store.root).images.first(where: { $0.id == id }) {
             if let fault = known.fault {
@@ -119,6 +133,7 @@ public final class ImageStore {
         try files.begin(ImageJournal(.load, of: id, names: names, layers: plan.new.map(\.entry)))
         do {
             for step in plan.new {
+                progress(.layer(step.number, of: image.layers.count, image: id))
                 do {
                     try LayerIntake(self, archive).take(step)
                 } catch {

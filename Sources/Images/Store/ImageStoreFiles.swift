@@ -13,8 +13,8 @@ struct ImageStoreFiles {
     /// Opens the folders, and makes those that are missing.
     init(_ folders: ImageFolders) throws {
         self.folders = folders
-        for path in [folders.configurations, folders.layers, folders.work, folders.images.appending("imagedb/metadata/sha256")] {
-            try StoreDirectory.makeDirectory(path, mode: 0o700)
+        for path in [folders.configurations, folders.metadata, folders.layers, folders.work] {
+            try DurableDirectory.make(path)
         }
         images = try DurableDirectory(folders.images)
         configurations = try DurableDirectory(folders.configurations)

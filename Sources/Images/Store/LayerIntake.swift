@@ -19,7 +19,7 @@ struct LayerIntake {
     func take(_ step: LayerPlan.Step) throws {
         let record = try images.store.create(step.content, parent: step.parent)
         let folder = images.files.workFolder(of: step.content)
-        try StoreDirectory.makeDirectory(folder, mode: 0o700)
+        try DurableDirectory.make(folder)
         let stored = DigestingInput(try archive.existing(step.source.name))
         let begun = try BegunInput(stored)
         let decompressing = try Compression(of: begun.start)?.input(begun)

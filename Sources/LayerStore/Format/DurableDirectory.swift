@@ -26,6 +26,11 @@ package final class DurableDirectory: Sendable {
     /// The first one is random, so that no other process uses the same numbers.
     private static let temporaryNumber = Atomic(UInt64.random(in: .min ... .max))
 
+    /// Makes a directory that only root can enter, and its missing parents, which all can.
+    package static func make(_ path: FilePath) throws(LayerStoreError) {
+        try StoreDirectory.makeDirectory(path, mode: 0o700)
+    }
+
     package init(_ path: FilePath) throws(LayerStoreError) {
         self.path = path
         do {

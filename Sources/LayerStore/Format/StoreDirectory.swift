@@ -1,13 +1,13 @@
 internal import DeviceMapper
-package import SystemCalls
-package import SystemPackage
+internal import SystemCalls
+internal import SystemPackage
 internal import ThinProvisioning
 
 /// The directory of a store, laid out as Docker's `/var/lib/docker/devicemapper`, and the names that follow from it.
 ///
 /// The root and everything in it belong to root, also when the content of the layers belongs to another user: a user who
 /// could rename or link something there could make root follow a link.
-package struct StoreDirectory: Sendable {
+struct StoreDirectory: Sendable {
     /// The root, which Docker calls the driver's home.
     let root: FilePath
     /// The beginning of the names of the store's mapped devices.
@@ -206,7 +206,7 @@ package struct StoreDirectory: Sendable {
     /// Makes a directory and its missing parents.
     ///
     /// A directory that exists is left as it is.
-    package static func makeDirectory(
+    static func makeDirectory(
         _ path: FilePath, mode: mode_t, owner: LayerOwner? = nil
     ) throws(LayerStoreError) {
         var made: [FilePath] = []

@@ -45,10 +45,13 @@ struct ImageImport: ParsableCommand {
 
     func run() throws {
         let images = try options.imageStore()
+        let line = ProgressLine()
+        defer { line.clear() }
         for path in inputs {
             let input = path == "-" ? ImageInput(.standardInput) : try ImageInput(FilePath(path))
             do {
-                try images.load(input, names: name) { image in
+                try images.load(input, names: name, progress: line.show) { image in
+                    line.clear()
                     try options.output.printLine(json: LoadedJSON(image), text: text(image))
                 }
             } catch {
@@ -58,9 +61,9 @@ struct ImageImport: ParsableCommand {
     }
 
     private func text(_ image: ImageStore.Loaded) -> String {
-        (image.names.isEmpty ? ["<none>"] : image.names).map { name in
-            "\(name)  \(image.id.short)  \(image.layers) layers, \(image.newLayers) new"
-        }.joined(separator: "\n")
+        let layers = "\(image.layers) \(image.layers == 1 ? "layer" : "layers"), \(image.newLayers) new"
+        return (image.names.isEmpty ? ["<none>"] : image.names).map { "\($0)  \(image.id.short)  \(layers)" }
+            .joined(separator: "\n")
     }
 }
 

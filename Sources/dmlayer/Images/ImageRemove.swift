@@ -28,7 +28,8 @@ struct ImageRemove: ParsableCommand {
 
     private func text(_ removed: ImageStore.Removed) -> String {
         let names = removed.names.map { "\($0)  \(removed.id.short)  name removed" }
-        let image = removed.isGone ? ["\(removed.id.short)  image removed, with \(removed.layers) layers"] : []
+        let layers = "\(removed.layers) \(removed.layers == 1 ? "layer" : "layers")"
+        let image = removed.isGone ? ["\(removed.id.short)  image removed, with \(layers)"] : []
         return (names + image).joined(separator: "\n")
     }
 }
