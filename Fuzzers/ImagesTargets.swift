@@ -42,7 +42,8 @@ extension FuzzTarget {
 
     private static func findImages(in content: [UInt8]) throws {
         let path = FilePath("/dev/shm/fuzz-\(getpid())")
-        let file = try FileDescriptor.open(path, .readWrite, options: [.create, .truncate], permissions: [.ownerReadWrite])
+        let file = try FileDescriptor.open(
+            path, .readWrite, options: [.create, .truncate], permissions: [.ownerReadWrite])
         _ = unsafe unlink(path.string)
         try file.writeAll(content)
         let index = try ArchiveIndex(file, size: Int64(content.count), cancellation: .never)

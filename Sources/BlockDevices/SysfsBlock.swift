@@ -11,6 +11,16 @@ package enum SysfsBlock {
         FilePath("/sys/dev/block").appending(number.description)
     }
 
+    /// Has the kernel complete flushes of a device without handing them to the device, for as long as the device exists.
+    ///
+    /// The file is `queue/write_cache` of Documentation/ABI/stable/sysfs-block: a device that writes through has no cache to
+    /// flush.
+    package static func dropFlushes(of number: DeviceNumber) throws {
+        let file = try FileDescriptor.open(
+            directory(of: number).appending("queue/write_cache"), .writeOnly, options: .closeOnExec)
+        _ = try file.closeAfter { try file.writeAll("write through".utf8) }
+    }
+
     /// The number of the device that a directory is about.
     static func number(in directory: FilePath) throws(Errno) -> DeviceNumber {
         guard let number = DeviceNumber(try PseudoFile.readLine(directory.appending("dev"))) else {

@@ -94,21 +94,31 @@ extension LayerStore {
     public func apply(
         _ archive: any ArchiveInput, to id: LayerID, _ extraction: LayerExtraction = LayerExtraction()
     ) throws(LayerStoreError) -> LayerExtraction.Summary {
-        try apply(TarReader(archive, cancellation: extraction.cancellation), to: id, extraction)
+        try apply(TarReader(archive, cancellation: extraction.cancellation), to: id, extraction, flushes: true)
     }
 
-    /// Unpacks the archive of a reader that is at its beginning, as ``apply(_:to:_:)-(ArchiveInput,_,_)`` does.
+    /// Unpacks the archive of a reader that is at its beginning, as ``apply(_:to:_:)`` does.
     ///
     /// - Parameters:
     ///   - reader: The reader, with the same cancellation.
     ///   - id: The layer.
     ///   - extraction: Whether the work is still wanted.
-    @discardableResult
-    public func apply(
-        _ reader: TarReader, to id: LayerID, _ extraction: LayerExtraction = LayerExtraction()
+    ///   - flushes: Whether the content is on the disk for certain when the call returns. Without, the pool is not committed
+    ///     where the layer has ext4, and after a crash before ``flush(_:)`` the layer can only be removed.
+    package func apply(
+        _ reader: TarReader, to id: LayerID, _ extraction: LayerExtraction, flushes: Bool
     ) throws(LayerStoreError) -> LayerExtraction.Summary {
         try attempting("apply an archive to layer \(id)") {
-            try LayerDifference(core: core).apply(reader, to: id, extraction)
+            try LayerDifference(core: core).apply(reader, to: id, extraction, flushes: flushes)
         }
+    }
+
+    /// Has all that was unpacked without being flushed on the disk for certain, in this layer and in all others.
+    ///
+    /// This costs one commit of the pool.
+    ///
+    /// - Parameter id: A layer that nobody has open.
+    package func flush(_ id: LayerID) throws(LayerStoreError) {
+        try attempting("write layer \(id) to the disk") { try LayerDifference(core: core).flush(id) }
     }
 }

@@ -46,6 +46,10 @@ enum PowerCut {
         case ("verify-layers", 4...):
             try LayersGuest.verify(
                 program: FilePath(arguments[1]), seed: number(arguments[2]), directories: Array(arguments[3...]))
+        case ("work-images", 3):
+            try ImagesWork.run(program: FilePath(arguments[1]), seed: number(arguments[2]))
+        case ("verify-images", 4...):
+            try ImagesVerification.verify(program: FilePath(arguments[1]), directories: Array(arguments[3...]))
         case ("work-group", 4):
             var work = try GroupWork(
                 program: FilePath(arguments[1]), lvm2: FilePath(arguments[2]), seed: number(arguments[3]))

@@ -15,7 +15,7 @@ struct ArchivedImage {
     /// The names with tags.
     let names: [String]
 
-    /// The most layers that an image may have. Docker takes 127.
+    /// The most layers that an image may have; Docker takes 127.
     private static let mostLayers = 500
 
     /// Puts the parts together.
@@ -59,10 +59,11 @@ struct ArchiveContents {
         if let manifest = try document([DockerImage].self, "manifest.json") {
             images = try manifest.map(image)
         } else if let index = try document(Index.self, "index.json") {
-            images = try self.images(of: index, depth: 0).map { try image($0) }
+            images = try self.images(of: index).map { try image($0) }
         } else if try files.content("repositories") != nil {
             throw ImageError(
-                .damaged, "the archive has the form of Docker before 1.10; load it there into a newer Docker, and save it again")
+                .damaged,
+                "the archive has the form of Docker before 1.10; load it there into a newer Docker, and save it again")
         } else {
             throw ImageError(
                 .noImages,
@@ -148,13 +149,12 @@ struct ArchiveContents {
     }
 
     /// The manifests of an index, of each list of platforms the one for this machine; each once, with all of its names.
-    private func images(of index: Index, depth: Int) throws -> [(manifest: Descriptor, names: [String])] {
+    private func images(of index: Index) throws -> [(manifest: Descriptor, names: [String])] {
         var found: [(manifest: Descriptor, names: [String])] = []
         for descriptor in index.manifests where !descriptor.isAttestation {
             var manifest = descriptor
             var name = descriptor.name
             if descriptor.isIndex {
-                guard depth == 0 else { throw ImageError(.damaged, "the archive has a list of images within a list of platforms") }
                 let (digest, content) = try content(descriptor)
                 let list = try ImageFile.decode(Index.self, content, called: "\(digest.blobPath) in the archive")
                 manifest = try choice(of: list)
@@ -172,12 +172,16 @@ struct ArchiveContents {
     private func choice(of list: Index) throws -> Descriptor {
         let choices = list.manifests.filter { !$0.isAttestation && !$0.isIndex }
         let here = Machine.architecture
-        if let own = choices.first(where: { $0.platform?.architecture == here && $0.platform?.os == "linux" }) { return own }
+        if let own = choices.first(where: { $0.platform?.architecture == here && $0.platform?.os == "linux" }) {
+            return own
+        }
+        guard !choices.isEmpty else { throw ImageError(.damaged, "a list of platforms in the archive names no image") }
         guard choices.count == 1 else {
             let platforms = choices.map { "\($0.platform?.os ?? "?")/\($0.platform?.architecture ?? "?")" }
             throw ImageError(
                 .notFound,
-                "the image is for \(platforms.joined(separator: ", ")), and not for linux/\(here); save it for one platform")
+                "the image is for \(platforms.joined(separator: ", ")), and not for linux/\(here); save it for one platform"
+            )
         }
         return choices[0]
     }
@@ -191,7 +195,8 @@ struct ArchiveContents {
             return ArchivedImage.Layer(name: digest.blobPath, blob: digest)
         }
         return try ArchivedImage(
-            ImageConfiguration(configuration.content, called: "\(configuration.digest.blobPath) in the archive"), layers,
+            ImageConfiguration(configuration.content, called: "\(configuration.digest.blobPath) in the archive"),
+            layers,
             names: entry.names)
     }
 }

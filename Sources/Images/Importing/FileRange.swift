@@ -26,7 +26,8 @@ final class FileRange: ArchiveInput {
         let count = try unsafe buffer.withUnsafeMutableBufferPointer { (bytes, filled) throws(Errno) in
             let free = unsafe bytes[filled...].prefix(wanted)
             let count = try systemCall {
-                unsafe pread(file.rawValue, UnsafeMutableBufferPointer(rebasing: free).baseAddress, wanted, off_t(position))
+                unsafe pread(
+                    file.rawValue, UnsafeMutableBufferPointer(rebasing: free).baseAddress, wanted, off_t(position))
             }
             filled += count
             return count

@@ -35,7 +35,8 @@ extension ImageFiles {
             }
         } catch {
             throw ImageError(
-                .damaged, limited.isTooLarge ? "\(name) has more than \(largest) bytes" : "cannot read \(name): \(error)")
+                .damaged,
+                limited.isTooLarge ? "\(name) has more than \(largest) bytes" : "cannot read \(name): \(error)")
         }
         return content
     }
@@ -111,7 +112,8 @@ final class ArchiveIndex: ImageFiles {
             guard entry.path.count <= Self.longestName, entry.linkTarget.count <= Self.longestName else { continue }
             places[Self.normal(String(decoding: entry.path, as: UTF8.self))] = Self.place(entry, reader.position)
             guard places.count <= Self.mostFiles else {
-                throw ImageError(.damaged, "the archive has more than \(Self.mostFiles) files, which no archive of images has")
+                throw ImageError(
+                    .damaged, "the archive has more than \(Self.mostFiles) files, which no archive of images has")
             }
         }
     }

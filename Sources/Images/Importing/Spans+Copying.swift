@@ -4,7 +4,8 @@ extension OutputSpan<UInt8> {
     mutating func append(copying bytes: Span<UInt8>) {
         unsafe withUnsafeMutableBufferPointer { target, filled in
             unsafe bytes.withUnsafeBytes { source in
-                let free = unsafe UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(target)[filled...])
+                let free = unsafe UnsafeMutableRawBufferPointer(
+                    rebasing: UnsafeMutableRawBufferPointer(target)[filled...])
                 unsafe free.copyMemory(from: source)
                 filled += source.count
             }

@@ -29,7 +29,8 @@ final class ImageLock {
         }
         guard isLocked != nil else {
             throw ImageError(
-                .busy, "another process imports or removes images and did not end in time; try again later, or give more "
+                .busy,
+                "another process imports or removes images and did not end in time; try again later, or give more "
                     + "time with --patience")
         }
     }

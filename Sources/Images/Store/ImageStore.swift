@@ -64,7 +64,8 @@ public final class ImageStore {
         note: @escaping (String) -> Void = { _ in }
     ) throws {
         guard store.access == .readWrite else {
-            throw ImageError(.output, "the images cannot be changed where nothing may be written; leave --read-only out")
+            throw ImageError(
+                .output, "the images cannot be changed where nothing may be written; leave --read-only out")
         }
         self.store = store
         self.cancellation = cancellation
@@ -97,7 +98,8 @@ public final class ImageStore {
         let archive = try input.files(spool: folder, cancellation) { progress(.copied(bytes: $0)) }
         let images = try ArchiveContents(archive, note: note).images()
         guard names.isEmpty || images.count == 1 else {
-            throw ImageError(.invalidName, "the archive has \(images.count) images; a name can be given to a single one")
+            throw ImageError(
+                .invalidName, "the archive has \(images.count) images; a name can be given to a single one")
         }
         for image in images {
             try loaded(load(image, from: archive, names: names.isEmpty ? ownNames(of: image) : names, progress))
@@ -110,7 +112,9 @@ public final class ImageStore {
             if ImageReferences.isTagged(name) {
                 names.append(name)
             } else {
-                note("the name \(LayerFile.printable(Array(name.utf8))) in the archive is no name of an image, and is left out")
+                note(
+                    "the name \(LayerFile.printable(Array(name.utf8))) in the archive is no name of an image, and is left out"
+                )
             }
         }
         return names
@@ -123,7 +127,8 @@ public final class ImageStore {
         if let known = try ImageCatalog(of: store.root).images.first(where: { $0.id == id }) {
             if let fault = known.fault {
                 throw ImageError(
-                    .damaged, "image \(id.short) is there already, and not whole: \(fault). Remove it with "
+                    .damaged,
+                    "image \(id.short) is there already, and not whole: \(fault). Remove it with "
                         + "“dmlayer image remove \(id.short)”, and import it again")
             }
             try files.addNames(names, to: id)
@@ -140,6 +145,7 @@ public final class ImageStore {
                     throw step.describing(error, in: image)
                 }
             }
+            if let last = plan.new.last { try store.flush(last.content) }
             try files.add(image.configuration, names)
         } catch {
             // The first failure is the one to tell. What cannot be taken back now is taken back by the next change.
@@ -172,11 +178,14 @@ public final class ImageStore {
         }
         if let container = try files.containers().first(where: { $0.image == id }) {
             throw ImageError(
-                .inUse, "container \(container.name) is made of image \(id.short); remove the container with Docker first")
+                .inUse,
+                "container \(container.name) is made of image \(id.short); remove the container with Docker first")
         }
         let needed = try files.neededLayers(except: id)
         if !needed.isCertain {
-            note("its layers stay, because some images cannot be read, and may have them: \(catalog.problems.first ?? "")")
+            note(
+                "its layers stay, because some images cannot be read, and may have them: \(catalog.problems.first ?? "")"
+            )
         }
         let layers = needed.isCertain ? match.image.layers.filter { !needed.chains.contains($0.chain) } : []
         try files.begin(

@@ -41,7 +41,7 @@ struct ImageStoreFiles {
         }
     }
 
-    /// Ends the change. All of it is on the disk before.
+    /// Ends the change, all of which is on the disk before.
     func end() throws {
         try images.synchronizeFilesystem()
         try images.remove(ImageJournal.name)
@@ -162,9 +162,9 @@ struct ImageStoreFiles {
     func removeLayer(_ chain: ContentDigest, with content: LayerID) throws {
         try removeFolder(workFolder(of: content))
         let folder = folders.layer(chain)
+        // Another content has come by another way. A crash can leave the file without its text.
         let found = try ImageFile.readIfThere(folder.appending("cache-id")).map(ImageFile.text)
-        // Another content has come by another way; or none, from a crash within this removal.
-        guard found == content.text || found == nil else { return }
+        if let found, found != content.text, (try? LayerID(found)) != nil { return }
         try removeFolder(folder)
     }
 

@@ -41,7 +41,8 @@ struct LayerIntake {
             throw ImageError(.damaged, "its archive has the digest \(plain.digest), and should have \(step.digest)")
         }
         if let blob = step.source.blob, stored.digest != blob {
-            throw ImageError(.damaged, "its compressed archive has the digest \(stored.digest), and should have \(blob)")
+            throw ImageError(
+                .damaged, "its compressed archive has the digest \(stored.digest), and should have \(blob)")
         }
         try write(step, size, in: folder)
         try images.files.addLayer(step.chain, with: step.content)
@@ -65,7 +66,7 @@ struct LayerIntake {
             defer { ahead.stop() }
             let reader = TarReader(ahead, cancellation: images.cancellation, recorder: recorder)
             let summary = try images.store.apply(
-                reader, to: layer, LayerExtraction(cancellation: images.cancellation))
+                reader, to: layer, LayerExtraction(cancellation: images.cancellation), flushes: false)
             if summary.refusedAttributes > 0 {
                 images.note(
                     "the file system of the layers did not take \(summary.refusedAttributes) extended attributes; the image is "

@@ -79,7 +79,8 @@ final class TarSplitOutput: ArchiveRecorder {
         self.file = nil
         let checksum = file.checksum.value
         var line = Line(
-            type: 1, size: file.size, payload: Data((0..<8).map { UInt8(truncatingIfNeeded: checksum >> (56 - 8 * $0)) }),
+            type: 1, size: file.size,
+            payload: Data((0..<8).map { UInt8(truncatingIfNeeded: checksum >> (56 - 8 * $0)) }),
             position: position)
         // JSON has no other text than UTF-8.
         if let name = String(validating: file.name, as: UTF8.self) {

@@ -1,5 +1,6 @@
 internal import BlockDevices
 internal import CShims
+internal import DeviceMapper
 internal import Filesystems
 internal import LayerArchive
 internal import SystemCalls
@@ -40,14 +41,16 @@ struct LayerDifference {
     }
 
     /// Unpacks a layer archive onto a layer; all of it is on the disk when this returns.
+    ///
+    /// - Parameter flushes: Whether it is on the disk for certain; without, ``flush(_:)`` has to follow.
     func apply(
-        _ reader: TarReader, to id: LayerID, _ extraction: LayerExtraction
+        _ reader: TarReader, to id: LayerID, _ extraction: LayerExtraction, flushes: Bool
     ) throws -> LayerExtraction.Summary {
         _ = try existingLayer(id)
         // Before the layer is taken: the program that writes the archive may have to read layers before it begins, this one too.
         try reader.waitForInput()
         return try StoreSession.run(in: core, locking: [id]) { session, layers in
-            let opened = try content.forWriting(layers[0], in: session.pool)
+            let opened = try content.forWriting(layers[0], in: session.pool, flushes: flushes)
             defer { content.close(opened) }
             guard let directory = opened.directory else {
                 throw LayerStoreError(.failed, "the layer has no directory rootfs")
@@ -62,6 +65,27 @@ struct LayerDifference {
                     "the content could not be written to the disk: \(error)", underlying: error)
             }
             return summary
+        }
+    }
+
+    /// Writes all that layers have to the disk for certain; nobody has the layer open.
+    ///
+    /// The kernel commits the pool, and with it the changes of all thin devices, and then flushes the data device.
+    func flush(_ id: LayerID) throws {
+        let record = try existingLayer(id)
+        try StoreSession.run(in: core, locking: [id]) { session, layers in
+            let active = try core.devices.active(record.deviceID, of: layers[0])
+            let device = try active ?? core.devices.activate(record, of: layers[0], in: session.pool)
+            do {
+                let opened = try BlockDevice(DeviceNode.path(of: device.number), .readWrite)
+                defer { opened.close() }
+                try opened.flush()
+            } catch {
+                // The first failure is the one to report.
+                if active == nil { _ = try? core.devices.failure(removing: record.deviceID) }
+                throw error
+            }
+            if active == nil, let failure = try core.devices.failure(removing: record.deviceID) { throw failure }
         }
     }
 

@@ -24,7 +24,10 @@ struct OpenContent {
     }
 
     /// Opens the content of a layer for writing; the caller keeps the layer's lock.
-    func forWriting(_ layer: LockedLayer, in pool: ThinPool) throws -> LayerContent {
+    ///
+    /// - Parameter flushes: Whether the device is flushed where the file system wants it, which costs a commit of the pool each
+    ///   time. Without, a crash can damage what is in a layer whose device is made for this.
+    func forWriting(_ layer: LockedLayer, in pool: ThinPool, flushes: Bool) throws -> LayerContent {
         try core.requireWritable()
         let record = try core.existing(layer.id)
         try core.service.requireNone(for: record)
@@ -36,6 +39,8 @@ struct OpenContent {
             try core.devices.requireUnread(device, layer.id)
         }
         let device = try used?.device ?? core.devices.activate(record, of: layer, in: pool)
+        // Where /sys cannot be written, the device is flushed all the same.
+        if !flushes, used == nil { try? SysfsBlock.dropFlushes(of: device.number) }
         let mount = try core.mounts.detached(device, .readWrite, removing: used == nil ? record.deviceID : nil)
         // As when it is mounted at its place.
         if record.content.isMadeByStore {

@@ -29,14 +29,16 @@ struct ImageArchiveMaker {
 
     /// Makes the archive of a layer with GNU tar.
     ///
-    /// - Parameter commands: They make the files, in an empty folder.
-    func layer(_ commands: String, tar options: String = "") throws -> [UInt8] {
+    /// - Parameters:
+    ///   - commands: They make the files, in an empty folder.
+    ///   - options: How tar writes the archive; only its format pax has extended attributes.
+    func layer(_ commands: String, tar options: String = "--xattrs --xattrs-include='*'") throws -> [UInt8] {
         try Shell.run(
             """
             set -e
             rm -rf '\(folder)/tree'; mkdir '\(folder)/tree'; cd '\(folder)/tree'
             \(commands)
-            tar --numeric-owner --xattrs --xattrs-include='*' \(options) -cf '\(folder)/layer.tar' .
+            tar --numeric-owner \(options) -cf '\(folder)/layer.tar' .
             """)
         return try bytes("\(folder)/layer.tar")
     }

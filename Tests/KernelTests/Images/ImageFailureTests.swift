@@ -46,7 +46,8 @@ import Testing
         func stored(_ name: String, _ reason: String, _ content: [UInt8]) -> Refusal {
             broken(name, reason) { $0.files[1].content = content }
         }
-        let absurd = try maker.layer("truncate -s 4E file", tar: "--sparse")
+        let absurd = try maker.layer(
+            "mkdir -p /tmp/absurd; truncate -s 4E /tmp/absurd/file; cd /tmp/absurd", tar: "--sparse")
         return [
             stored("another content", "layer 2 of 2 of image", try maker.layer("echo other > file")),
             stored("a digest", "has the digest sha256:", try maker.layer("echo other > file")),
@@ -63,7 +64,7 @@ import Testing
                 parts: with(try maker.layer("echo x > file", tar: "--transform 's,./file,../../file,' -P"))),
             Refusal(name: "an absurd size", reason: "layer 2 of 2", parts: with(absurd)),
             Refusal(name: "no tar", reason: "layer 2 of 2", parts: with([UInt8](repeating: 65, count: 4096))),
-            broken("another configuration", "has the digest") { $0.replace("sh", with: "rm", in: configuration) },
+            broken("another configuration", "has the digest") { $0.replace("amd64", with: "arm64", in: configuration) },
             broken("a lost layer", "has no 1/layer.tar") { $0["1/layer.tar"] = nil },
             broken("a lost configuration", "has no \(configuration)") { $0[configuration] = nil },
             broken("too few layers", "1 layers in the archive, and 2 by") {
@@ -127,7 +128,7 @@ import Testing
             broken("a digest that is a path", "is no digest by SHA-256") {
                 $0["index.json"] = #"{"manifests":[{"digest":"sha256:../../../../../../etc/passwd"}]}"#
             },
-            broken("a list within a list", "list of images within") { parts in
+            broken("a list within a list", "names no image") { parts in
                 let inner = #"{"manifests":[]}"#
                 let digest = ContentDigest(of: Array(inner.utf8))
                 parts["blobs/sha256/\(digest.hexadecimal)"] = inner
@@ -141,25 +142,6 @@ import Testing
                 $0["index.json"] = #"{"manifests":[{"digest":"x","platform":{"os":"unknown"}}]}"#
             },
         ]
-    }
-
-    /// A stream of zeros would fill the file system of the root.
-    @Test func leavesSpaceWhereAStreamHasNoEnd() throws {
-        let (status, output) = try images.importing(from: "head -c 3G /dev/zero | gzip -1")
-        #expect(status == 1 && output.contains("has not enough space"), "\(output)")
-        #expect(try images.state() == .nothing)
-        try images.fixture.finish()
-    }
-
-    /// The device is too small for the second layer.
-    @Test func takesALayerBackThatHasNoRoom() throws {
-        let layers = [
-            try maker.layer("echo one > file"), try maker.layer("head -c 280M /dev/urandom > file"),
-        ]
-        let (status, output) = try images.run("image import '\(maker.write(maker.docker("large:1", layers)))'")
-        #expect(status == 1 && output.contains("layer 2 of 2") && output.contains("No space left"), "\(output)")
-        #expect(try images.state() == .nothing)
-        try images.fixture.finish()
     }
 
     // MARK: Failures
@@ -183,7 +165,11 @@ import Testing
                 transport.fail(after: points, moment)
                 do {
                     try change { store in
-                        if step == "import" { try store.load(ImageInput(archive)) } else { _ = try store.remove("small:1") }
+                        if step == "import" {
+                            try store.load(ImageInput(archive))
+                        } else {
+                            _ = try store.remove("small:1")
+                        }
                     }
                 } catch {
                     #expect(!transport.isArmed, "\(error)")
@@ -194,7 +180,9 @@ import Testing
                 _ = try ImageStore(images.fixture.reopened())
                 let state = try images.state()
                 let (whole, contents) = (state.images.count == 1, state.contents.count)
-                #expect(contents == (whole ? 2 : 0) && state.contents == state.layers && state.work == [], "\(step) \(points)")
+                #expect(
+                    contents == (whole ? 2 : 0) && state.contents == state.layers && state.work == [],
+                    "\(step) \(points)")
                 #expect(step == "import" ? !isDone || whole : !isDone || !whole)
                 if whole { try change { _ = try $0.remove("small:1") } }
                 points += 1
@@ -209,17 +197,20 @@ import Testing
     /// An import that is killed at any moment is completed or taken back by the next one.
     @Test func completesOrTakesBackWhatAKillHasLeft() throws {
         let archive = try smallImage()
+        let time = try ContinuousClock().measure { try images.done("image import '\(archive)'") } / .seconds(1)
+        try images.done("image remove small:1")
         var wholes = 0
         for round in 0..<16 {
             _ = try Shell.runForStatus(
                 """
-                timeout --signal KILL \(Double(round) * 0.04 + 0.02) \
+                timeout --signal KILL \(time * (Double(round) + 0.5) / 12) \
                     '\(DMLayerCommand.path)' --root '\(images.fixture.root)' image import '\(archive)'
                 """)
             let seen = try images.state().images.count
             _ = try ImageStore(images.fixture.reopened())
             let state = try images.state()
-            #expect(state.contents.count == state.images.count * 2 && state.contents == state.layers && state.work == [])
+            #expect(
+                state.contents.count == state.images.count * 2 && state.contents == state.layers && state.work == [])
             #expect(state.images.count >= seen)
             wholes += state.images.count
             if state.images.count == 1 { try images.done("image remove small:1") }

@@ -38,7 +38,8 @@ import Testing
         let state = try images.state()
         #expect(state.layers.count == 8 && state.contents == state.layers && state.work == [])
         // What is there already costs nothing.
-        #expect(try images.done("image import '\(archive)'").split(separator: "\n").allSatisfy { $0.hasSuffix(", 0 new") })
+        #expect(
+            try images.done("image import '\(archive)'").split(separator: "\n").allSatisfy { $0.hasSuffix(", 0 new") })
         #expect(try images.state() == state)
 
         try images.done("image save --all --output '\(maker.folder)/saved.tar'")
@@ -67,9 +68,11 @@ import Testing
             """
         let layers = [
             try maker.layer(hurting), try maker.layer("mkdir a; touch a/.wh.file c .wh..wh..opq"),
-            try maker.layer(":"), try maker.layer(hurting, tar: "--format=pax --sparse"),
-            try maker.layer(hurting, tar: "--format=gnu --sparse"), try maker.layer("echo old > v7", tar: "--format=v7"),
-            try maker.layer("mkdir .wh..wh.plnk; echo aufs > .wh..wh.plnk/1.2; ln .wh..wh.plnk/1.2 file; echo x > .wh..wh.aufs"),
+            try maker.layer(":"), try maker.layer(hurting, tar: "--format=pax --sparse --xattrs"),
+            try maker.layer(hurting, tar: "--format=gnu --sparse"),
+            try maker.layer("echo old > v7", tar: "--format=v7"),
+            try maker.layer(
+                "mkdir .wh..wh.plnk; echo aufs > .wh..wh.plnk/1.2; ln .wh..wh.plnk/1.2 file; echo x > .wh..wh.aufs"),
         ]
         let parts = maker.docker("hurting:1", layers)
         try images.done("image import '\(maker.write(parts))'")
@@ -79,7 +82,9 @@ import Testing
         try images.fixture.finish()
     }
 
-    @Test(arguments: ["cat", "gzip -c", "zstd -qc", "zstd -qc --ultra -22 --long=27", "pigz -c 2> /dev/null || gzip -1 -c"])
+    @Test(arguments: [
+        "cat", "gzip -c", "zstd -qc", "zstd -qc --ultra -22 --long=27", "pigz -c 2> /dev/null || gzip -1 -c",
+    ])
     func takesCompressedLayersAndArchives(program: String) throws {
         let layers = [
             try maker.layer("head -c 2000000 /dev/urandom > random; yes | head -c 3000000 > text"),
@@ -116,7 +121,7 @@ import Testing
         #expect(refused.status == 1 && refused.output.contains("there is no image nothing"))
         try images.done("image remove \(old.short)")
         #expect(try saved("app:1") == digests(two))
-        try images.done("image remove app")
+        try images.done("image remove app:1")
         #expect(try images.state() == .nothing)
         try images.fixture.finish()
     }

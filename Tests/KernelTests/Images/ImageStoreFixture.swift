@@ -10,9 +10,10 @@ struct ImageStoreFixture {
     let fixture: StoreFixture
     let maker: ImageArchiveMaker
 
-    init() throws {
-        fixture = try StoreFixture()
-        maker = ImageArchiveMaker(folder: try fixture.scratch.makeDirectory("archives"))
+    init(_ options: [String] = [], rootSize: String = "1500m") throws {
+        fixture = try StoreFixture(options, rootSize: rootSize)
+        // On the file system of the root, which has extended attributes.
+        maker = ImageArchiveMaker(folder: try fixture.scratch.makeDirectory("fs/archives"))
     }
 
     /// Runs the command.
@@ -35,7 +36,8 @@ struct ImageStoreFixture {
     /// What is there of images: names and ids, layers of images, layers of the store, work that has not ended.
     func state() throws -> State {
         let folder = fixture.root.appending("images")
-        let images = try done("image list --all --no-trunc 2> /dev/null").split(separator: "\n").dropFirst().map { line in
+        let images = try done("image list --all --no-trunc 2> /dev/null").split(separator: "\n").dropFirst().map {
+            line in
             let words = line.split(separator: " ", omittingEmptySubsequences: true)
             return "\(words[0]):\(words[1]) \(words[2])"
         }
@@ -50,7 +52,8 @@ struct ImageStoreFixture {
             layers: try fixture.store.layers().compactMap { entry in
                 if case .layer(let id, _) = entry, id != .base { id.text } else { nil }
             }.sorted(),
-            work: try names("layerdb/tmp") + names("").filter { $0.hasPrefix(".dmlayer-") || $0 == "dmlayer-change.json" })
+            work: try names("layerdb/tmp")
+                + names("").filter { $0.hasPrefix(".dmlayer-") || $0 == "dmlayer-change.json" })
     }
 
     struct State: Equatable {

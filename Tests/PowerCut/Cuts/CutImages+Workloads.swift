@@ -25,10 +25,21 @@ extension CutImages {
         // Kernels before 6.1 do not say which part a flush is for.
         let isPrecise = log.entries.contains { $0.isFlush && $0.length == 0 && $0.offset > 0 }
         let texts = (isPrecise ? GroupDisk.parts : []).map { $0..<$0 + 1 << 20 }
-        return CutImages(
-            log: log, base: base, parts: [0] + (isPrecise ? GroupDisk.parts : []), unsureEntries: 0
-        ) { entry in
-            entry.mark?.hasPrefix("end:") == true || texts.contains { $0.contains(entry.offset) }
+        return ofSteps(base: base, log: log, parts: [0] + (isPrecise ? GroupDisk.parts : [])) { entry in
+            texts.contains { $0.contains(entry.offset) }
+        }
+    }
+
+    /// The images of a run that ended by itself, whose log has the marks `begin:` and `end:` of steps; they are what is
+    /// expected.
+    ///
+    /// Of interest are the ends of steps, and what the workload says.
+    static func ofSteps(
+        base: FilePath, log: WriteLog, parts: [Int64] = [0],
+        isOfInterest: @escaping (WriteLog.Entry) -> Bool = { _ in false }
+    ) -> CutImages {
+        CutImages(log: log, base: base, parts: parts, unsureEntries: 0) { entry in
+            entry.mark?.hasPrefix("end:") == true || isOfInterest(entry)
         } expectations: { before, around in
             (before + around.filter { !$0.hasPrefix("end:") }).map { $0 + "\n" }.joined()
         }

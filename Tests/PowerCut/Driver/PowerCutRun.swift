@@ -31,8 +31,8 @@ struct PowerCutRun {
         self.workload = workload
         // The last line is the folder; lines before it say that lvm2 is being fetched.
         lvm2 =
-            workload == .layers
-            ? nil : try Shell.run("scripts/lib/lvm2").split(separator: "\n").last.map { FilePath(String($0)) }
+            workload == .directLVM
+            ? try Shell.run("scripts/lib/lvm2").split(separator: "\n").last.map { FilePath(String($0)) } : nil
         sandbox = try Sandbox(kernel: kernel, processors: options.processors)
         random = SeededRandom(seed: seed)
         let own = FilePath(CommandLine.arguments[0]).removingLastComponent()
@@ -80,7 +80,7 @@ struct PowerCutRun {
                 "\(workload.rawValue) \(options.seed) \(options.kernel) \(seed) \(count)\n", to: run.appending("run"))
             guard try survives(count, seed: seed) else { return try keepFailure() }
             done += count
-            if workload == .directLVM {
+            if !workload.hasNoEnd {
                 say("run \(runs): \(count) power cuts survived")
                 try Shell.run("rm -rf '\(cuts)' && cd '\(run)' && rm -rf disk log output")
                 try makeBase()
@@ -99,18 +99,20 @@ struct PowerCutRun {
                 rm -rf '\(cuts)'; cd '\(run)'; rm -rf disk log events output
                 """)
         }
-        say(
-            workload == .directLVM
-                ? "\(options.count) power cuts in \(runs) runs: the group was readable and the pool whole every time"
-                : "\(options.count) power cuts in \(runs) runs with \(acknowledged) acknowledged operations: "
-                    + "nothing was lost, nothing leaked")
+        let found =
+            switch workload {
+            case .directLVM: ": the group was readable and the pool whole every time"
+            case .images: ": each image was whole or not there, and nothing leaked"
+            case .layers: " with \(acknowledged) acknowledged operations: nothing was lost, nothing leaked"
+            }
+        say("\(options.count) power cuts in \(runs) runs\(found)")
         return 0
     }
 
     /// Does one run of the workload, cuts it, and verifies the cuts.
     private mutating func survives(_ count: Int, seed: UInt64) throws -> Bool {
         do {
-            try workload == .layers ? workAndKill(seed: seed) : workToTheEnd(seed: seed)
+            try workload.hasNoEnd ? workAndKill(seed: seed) : workToTheEnd(seed: seed)
             try makeCuts(count, seed: seed)
             return try verifyCuts(count, seed: seed)
         } catch {
@@ -136,8 +138,8 @@ struct PowerCutRun {
         let base = run.appending("base")
         let sizes = GroupDisk.sectors
         let (size, part) =
-            workload == .layers
-            ? (1 << 30, 1 << 30) : ((sizes.root + sizes.first + sizes.second) * 512, sizes.root * 512)
+            workload == .directLVM
+            ? ((sizes.root + sizes.first + sizes.second) * 512, sizes.root * 512) : (1 << 30, 1 << 30)
         try Shell.run("rm -f '\(base)' && truncate -s \(size) '\(base)'")
         switch options.root {
         case "xfs": try Shell.run("mkfs.xfs -q -f -K '\(base)'")
@@ -158,14 +160,15 @@ struct PowerCutRun {
 
     // MARK: The workload
 
-    /// Makes a pool in a volume group and extends it; leaves the log of the writes.
+    /// Does a work that comes to an end; leaves the log of the writes.
     private func workToTheEnd(seed: UInt64) throws {
         let output = run.appending("output")
         let (disk, log) = try makeDisks()
         let status = try sandbox.run(
             disks: [disk], log: log, isWork: true, timeout: Self.limit,
-            "'\(tool)' work-group '\(program)' '\(lvm2 ?? "")' \(seed)",
-            output: output)
+            workload == .images
+                ? "'\(tool)' work-images '\(program)' \(seed)"
+                : "'\(tool)' work-group '\(program)' '\(lvm2 ?? "")' \(seed)", output: output)
         guard status == 0 else { throw PowerCutError("the workload failed:\n\(try TextFile.read(output))") }
     }
 
@@ -201,6 +204,9 @@ struct PowerCutRun {
         case .directLVM:
             lines = try CutImages.ofVolumeGroup(base: run.appending("base"), log: run.appending("log"))
                 .make(count, seed: seed, in: cuts)
+        case .images:
+            lines = try CutImages.ofSteps(base: run.appending("base"), log: WriteLog(run.appending("log")))
+                .make(count, seed: seed, in: cuts)
         case .layers:
             let inherited = Expectations(try TextFile.read(run.appending("expectations")))
             let first = cuts.appending("0")
@@ -222,10 +228,13 @@ struct PowerCutRun {
 
     /// Verifies the cuts, on a fresh kernel for each few of them.
     private func verifyCuts(_ count: Int, seed: UInt64) throws -> Bool {
-        let numbers = workload == .layers ? 0..<count : 1..<count + 1
+        let numbers = workload.hasNoEnd ? 0..<count : 1..<count + 1
         let command =
-            workload == .layers
-            ? "'\(tool)' verify-layers '\(program)'" : "'\(tool)' verify-group '\(program)' '\(lvm2 ?? "")'"
+            switch workload {
+            case .layers: "'\(tool)' verify-layers '\(program)'"
+            case .directLVM: "'\(tool)' verify-group '\(program)' '\(lvm2 ?? "")'"
+            case .images: "'\(tool)' verify-images '\(program)'"
+            }
         for first in stride(from: numbers.lowerBound, to: numbers.upperBound, by: Self.disksPerKernel) {
             let few = first..<min(first + Self.disksPerKernel, numbers.upperBound)
             let directories = few.map { cuts.appending("\($0)") }

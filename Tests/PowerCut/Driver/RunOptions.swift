@@ -6,17 +6,21 @@ struct RunOptions {
     enum Workload: String {
         case layers
         case directLVM = "direct-lvm"
+        case images
+
+        /// Whether it works until its kernel is killed, and the next run goes on where it was; the others come to an end.
+        var hasNoEnd: Bool { self == .layers }
     }
 
     static let usage = """
-        usage: scripts/powercut [--workload layers|direct-lvm] [--root ext4|xfs] [--seed NUMBER] [--kernel VERSION]
-                                [--cpus N] [--keep DIR] [COUNT]
+        usage: scripts/powercut [--workload layers|direct-lvm|images] [--root ext4|xfs] [--seed NUMBER]
+                                [--kernel VERSION] [--cpus N] [--keep DIR] [COUNT]
                scripts/powercut --again DIR
 
         Cuts the power COUNT times (default 25) and verifies what is left on a fresh kernel each time.
 
           --workload NAME   layers: a store on loop files at work (default); direct-lvm: the setup of a volume group and everything
-                            that extends it, with real lvm2 as the judge
+                            that extends it, with real lvm2 as the judge; images: imports and removals of images
           --root TYPE       the file system that the root of the layers' store is on (default ext4)
           --seed NUMBER     the seed of the random numbers; the time if not given
           --kernel VERSION  the sandbox's kernel (default 6.1)

@@ -38,7 +38,7 @@ struct Verification {
         try start()
         try checkStore()
         try command("shutdown")
-        checkWhatIsLeft()
+        for (what, command) in LeftOvers.checks(of: root) { check(what, command) }
         try Shell.run("umount '\(mountPoint)'")
         let isXFS = try Shell.run("blkid --match-tag TYPE --output value '\(disk)'") == "xfs"
         check("the file system of the root", "\(isXFS ? "xfs_repair -n" : "e2fsck -fn") '\(disk)'")
@@ -168,23 +168,5 @@ struct Verification {
             Expectations.Layer(
                 isRequired: true, origin: nil, files: ["f2": .init(isRequired: true, stamps: ["after"])]), in: store)
         for name in ["first", "after"] { try store.remove(LayerID(name)) }
-    }
-
-    // MARK: What is left
-
-    private mutating func checkWhatIsLeft() {
-        check("mapped devices", "test \"$(dmsetup ls)\" = 'No devices found'")
-        check("loop devices", "test -z \"$(losetup --list --noheadings)\"")
-        check("the pool's metadata", "thin_check '\(root)/devicemapper/metadata'")
-        // The numbers of the thin devices, by the pool's metadata and by the layers' files.
-        check(
-            "thin devices and layers",
-            """
-            cd '\(root)/metadata'
-            ls -A | grep -E '^[.](removed|tmp)' && exit 1
-            thin_ls --no-headers -o DEV ../devicemapper/metadata | tr -d ' ' | sort > /tmp/devices
-            find . -type f ! -name '.*' ! -name '*-metadata' | xargs jq .device_id | sort > /tmp/layers
-            diff /tmp/devices /tmp/layers
-            """)
     }
 }
