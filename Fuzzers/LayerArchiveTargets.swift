@@ -45,11 +45,17 @@ extension FuzzTarget {
         demand(read.count == written.count, "\(written.count) entries are written and \(read.count) read")
         for (one, other) in zip(read, written) {
             demand(
-                one.path == other.path && one.kind == other.kind && one.permissions == other.permissions
+                one.path == writtenPath(of: other) && one.kind == other.kind && one.permissions == other.permissions
                     && one.userID == other.userID && one.groupID == other.groupID,
                 "\(other) is written and \(one) read")
             if other.kind == .file { demand(one.size == other.size, "\(other) is written and \(one) read") }
         }
+    }
+
+    /// The name as it is written: that of a directory gets a slash at its end.
+    private static func writtenPath(of entry: TarEntry) -> [UInt8] {
+        let slash = UInt8(ascii: "/")
+        return entry.kind == .directory && entry.path.last != slash ? entry.path + [slash] : entry.path
     }
 
     private static func check(_ entry: TarEntry, _ length: Int) {

@@ -36,7 +36,7 @@ public struct ImageCatalog: Sendable {
         }
         var hasNames = true
         do {
-            try Self.addNames(from: folders.names, to: &images, &problems)
+            try Self.addNames(in: folders, to: &images, &problems)
         } catch {
             problems.append("\(error); no image has a name therefore, but each can be given by its id")
             hasNames = false
@@ -114,8 +114,11 @@ public struct ImageCatalog: Sendable {
     }
 
     private static func addNames(
-        from path: FilePath, to images: inout [ContentDigest: StoredImage], _ problems: inout [String]
+        in folders: ImageFolders, to images: inout [ContentDigest: StoredImage], _ problems: inout [String]
     ) throws {
+        let path = folders.names
+        // In a root of our own, the first name makes the file.
+        if !folders.areDockers, try ImageFile.readIfThere(path) == nil { return }
         let repositories = try ImageFile.decode(Repositories.self, path).Repositories
         for (name, id) in repositories.values.flatMap(\.self).sorted(by: { $0.key < $1.key }) {
             guard let id = ContentDigest(id), images[id] != nil else {

@@ -30,7 +30,9 @@ package enum ImageReferences {
         if components.count > 1, let host = components.first,
             host == "localhost" || host.contains(".") || host.contains(":")
         {
-            guard has(host, only: letters + capitals + ".-:[]") else { return false }
+            guard let first = host.first, !".-:".contains(first), has(host, only: letters + capitals + ".-:[]") else {
+                return false
+            }
             components.removeFirst()
         }
         return components.allSatisfy { component in

@@ -162,8 +162,9 @@ struct ImageStoreFiles {
     func removeLayer(_ chain: ContentDigest, with content: LayerID) throws {
         try removeFolder(workFolder(of: content))
         let folder = folders.layer(chain)
-        // Another content has come by another way. A crash can leave the file without its text.
+        // Another content has come by another way.
         let found = try ImageFile.readIfThere(folder.appending("cache-id")).map(ImageFile.text)
+        // A crash can leave the file without its text, and no text is no id.
         if let found, found != content.text, (try? LayerID(found)) != nil { return }
         try removeFolder(folder)
     }

@@ -62,7 +62,7 @@ struct LayerIntake {
         return try file.closeAfter {
             let output = try GzipOutput(file)
             let recorder = TarSplitOutput(output)
-            let ahead = ReadAhead(input)
+            let ahead = BackgroundInput(input)
             defer { ahead.stop() }
             let reader = TarReader(ahead, cancellation: images.cancellation, recorder: recorder)
             let summary = try images.store.apply(

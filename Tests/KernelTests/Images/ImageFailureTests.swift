@@ -21,7 +21,7 @@ import Testing
 
     @Test func refusesHostileArchivesAndLeavesNothing() throws {
         let layers = [try maker.layer("echo one > file"), try maker.layer("echo two > file")]
-        for refusal in try dockerRefusals(layers) + layoutRefusals(layers) {
+        for refusal in try layerRefusals(layers) + manifestRefusals(layers) + layoutRefusals(layers) {
             let (status, output) = try images.run("image import '\(maker.write(refusal.parts))'")
             #expect(status == 1 && output.contains(refusal.reason), "\(refusal.name): \(output)")
             let state = try images.state()
@@ -30,24 +30,18 @@ import Testing
         try images.fixture.finish()
     }
 
-    private func dockerRefusals(_ layers: [[UInt8]]) throws -> [Refusal] {
-        let good = maker.docker("bad:1", layers)
-        let configuration = good.files[2].name
-        func broken(_ name: String, _ reason: String, _ change: (inout ImageArchiveMaker.Parts) throws -> Void) rethrows
-            -> Refusal
-        {
-            var parts = good
-            try change(&parts)
-            return Refusal(name: name, reason: reason, parts: parts)
-        }
-        /// A layer with another content, of which the configuration knows.
-        func with(_ layer: [UInt8]) -> ImageArchiveMaker.Parts { maker.docker("bad:1", [layers[0], layer]) }
+    /// Archives whose layers are not what they should be.
+    private func layerRefusals(_ layers: [[UInt8]]) throws -> [Refusal] {
         /// A layer that is stored in another way than its digest says.
         func stored(_ name: String, _ reason: String, _ content: [UInt8]) -> Refusal {
-            broken(name, reason) { $0.files[1].content = content }
+            var parts = maker.docker("bad:1", layers)
+            parts.files[1].content = content
+            return Refusal(name: name, reason: reason, parts: parts)
         }
-        let absurd = try maker.layer(
-            "mkdir -p /tmp/absurd; truncate -s 4E /tmp/absurd/file; cd /tmp/absurd", tar: "--sparse")
+        /// A layer whose digest is right.
+        func known(_ name: String, _ reason: String, _ content: [UInt8]) -> Refusal {
+            Refusal(name: name, reason: reason, parts: maker.docker("bad:1", [layers[0], content]))
+        }
         return [
             stored("another content", "layer 2 of 2 of image", try maker.layer("echo other > file")),
             stored("a digest", "has the digest sha256:", try maker.layer("echo other > file")),
@@ -59,11 +53,27 @@ import Testing
             stored(
                 "a gzip bomb", "has more bytes than",
                 try maker.passing(layers[0].dropLast(1024), through: "(cat; head -c 400M /dev/zero) | gzip")),
-            Refusal(
-                name: "out of the layer", reason: "leads out of the layer",
-                parts: with(try maker.layer("echo x > file", tar: "--transform 's,./file,../../file,' -P"))),
-            Refusal(name: "an absurd size", reason: "layer 2 of 2", parts: with(absurd)),
-            Refusal(name: "no tar", reason: "layer 2 of 2", parts: with([UInt8](repeating: 65, count: 4096))),
+            known(
+                "out of the layer", "leads out of the layer",
+                try maker.layer("echo x > file", tar: "--transform 's,./file,../../file,' -P")),
+            known(
+                "an absurd size", "layer 2 of 2",
+                try maker.layer(
+                    "mkdir -p /tmp/absurd; truncate -s 4E /tmp/absurd/file; cd /tmp/absurd", tar: "--sparse")),
+            known("no tar", "layer 2 of 2", [UInt8](repeating: 65, count: 4096)),
+        ]
+    }
+
+    /// Archives of Docker's whose lists are not what they should be.
+    private func manifestRefusals(_ layers: [[UInt8]]) throws -> [Refusal] {
+        let good = maker.docker("bad:1", layers)
+        let configuration = good.files[2].name
+        func broken(_ name: String, _ reason: String, _ change: (inout ImageArchiveMaker.Parts) -> Void) -> Refusal {
+            var parts = good
+            change(&parts)
+            return Refusal(name: name, reason: reason, parts: parts)
+        }
+        return [
             broken("another configuration", "has the digest") { $0.replace("amd64", with: "arm64", in: configuration) },
             broken("a lost layer", "has no 1/layer.tar") { $0["1/layer.tar"] = nil },
             broken("a lost configuration", "has no \(configuration)") { $0[configuration] = nil },
@@ -81,6 +91,14 @@ import Testing
             broken("a file of the host", "has no /etc/passwd") {
                 $0.replace("\(configuration)", with: "/etc/passwd", in: "manifest.json")
             },
+        ] + documentRefusals(broken, configuration, layers)
+    }
+
+    private func documentRefusals(
+        _ broken: (String, String, (inout ImageArchiveMaker.Parts) -> Void) -> Refusal, _ configuration: String,
+        _ layers: [[UInt8]]
+    ) -> [Refusal] {
+        [
             broken("no JSON", "cannot be understood") { $0["manifest.json"] = "[{" },
             broken("deep JSON", "cannot be understood") {
                 $0["manifest.json"] = String(repeating: "[", count: 1_000_000)
@@ -90,7 +108,7 @@ import Testing
                 $0["w.json"] = windows
                 $0.replace(configuration, with: "w.json", in: "manifest.json")
             },
-            broken("10,000 layers", "has 10000 layers") { parts in
+            broken("10,000 layers", "has 10000 layers") { [maker] parts in
                 let names = [String](repeating: "\"0/layer.tar\"", count: 10_000).joined(separator: ",")
                 let digest = "\"\(ContentDigest(of: layers[0]))\""
                 parts["c.json"] = maker.configuration(layers).replacing(

@@ -36,7 +36,7 @@ struct ImageStoreFixture {
     /// What is there of images: names and ids, layers of images, layers of the store, work that has not ended.
     func state() throws -> State {
         let folder = fixture.root.appending("images")
-        let images = try done("image list --all --no-trunc 2> /dev/null").split(separator: "\n").dropFirst().map {
+        let images = try done("image list --all --no-trunc").split(separator: "\n").dropFirst().map {
             line in
             let words = line.split(separator: " ", omittingEmptySubsequences: true)
             return "\(words[0]):\(words[1]) \(words[2])"

@@ -6,7 +6,7 @@ internal import SystemCalls
 internal import SystemPackage
 
 /// An input that a thread of its own reads, ahead of its user: both work at the same time.
-final class ReadAhead: ArchiveInput {
+final class BackgroundInput: ArchiveInput {
     private static let pieces = 8
     private static let pieceSize = 1 << 18
 
@@ -14,7 +14,7 @@ final class ReadAhead: ArchiveInput {
     private final class Exchange: Sendable {
         struct State {
             var filled: [[UInt8]] = []
-            var empty = [[UInt8]](repeating: [], count: ReadAhead.pieces)
+            var empty = [[UInt8]](repeating: [], count: BackgroundInput.pieces)
             /// Set when the thread has read everything, or could not go on.
             var end: Result<Void, Errno>?
             var isStopped = false
