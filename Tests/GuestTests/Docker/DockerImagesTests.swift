@@ -42,6 +42,7 @@ final class DockerImagesTests {
         try bringsImages()
         try bringsContainers()
         try bringsImagesToOthers()
+        try ImageRoundTripTests(checks, program: layer.program, shell: shell).run()
         checks.check("nothing was written to the old root", try digestOfRoot(), before)
         for process in [daemon, containerd] {
             process.send(SIGTERM)
@@ -59,7 +60,7 @@ final class DockerImagesTests {
             set -e
             truncate -s 12G /run/disk
             mkfs.ext4 -qF -E nodiscard,lazy_itable_init=1 /run/disk
-            mount -o loop /run/disk /var/lib
+            mount -o loop,discard /run/disk /var/lib
             mkdir -p /var/lib/old
             tar -C /var/lib/old --xattrs --xattrs-include='*' --numeric-owner -xf '\(Self.files)/var-lib-docker.tar.xz'
             printf 'version = 2\\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\\n' > /run/containerd.toml
