@@ -28,6 +28,8 @@ final class DockerTests {
         try takesTurns()
         try recoversAsDockerDoes()
         try takesTurnsOnAPoolOfSomebodyElse()
+        try ImageTurnsTests(checks, program: program, machine: machine).run()
+        try OddImagesTests(checks, program: program, machine: machine).run()
     }
 
     private func root(_ path: FilePath, poolFiles: FilePath? = nil) -> DockerDataRoot {
