@@ -124,18 +124,18 @@ struct ImageStoreFiles {
             let parent = try ImageFile.readIfThere(folders.mounts.appending(name).appending("parent"))
             if let chain = parent.flatMap({ ContentDigest(ImageFile.text($0)) }) { chains.insert(chain) }
         }
-        for chain in chains { chains.formUnion(try ancestors(of: chain)) }
-        return (chains, isCertain)
+        return (try withAncestors(chains), isCertain)
     }
 
-    /// The chains below one, as the layers tell.
-    private func ancestors(of chain: ContentDigest) throws -> Set<ContentDigest> {
+    /// Some chains, and all chains below them, as the layers tell; each layer is read once.
+    private func withAncestors(_ chains: Set<ContentDigest>) throws -> Set<ContentDigest> {
         var found: Set<ContentDigest> = []
-        var next: ContentDigest? = chain
-        while let chain = next {
-            let parent = try ImageFile.readIfThere(folders.layer(chain).appending("parent"))
-            next = parent.flatMap { ContentDigest(ImageFile.text($0)) }
-            guard let added = next, found.insert(added).inserted else { break }
+        for chain in chains {
+            var next: ContentDigest? = chain
+            while let chain = next, found.insert(chain).inserted {
+                let parent = try ImageFile.readIfThere(folders.layer(chain).appending("parent"))
+                next = parent.flatMap { ContentDigest(ImageFile.text($0)) }
+            }
         }
         return found
     }
