@@ -56,6 +56,11 @@ struct ArchiveContents {
     /// - Throws: ``ImageError`` if the archive has none, or one of them is not whole.
     func images() throws -> [ArchivedImage] {
         let images: [ArchivedImage]
+        if try files.content("version") != nil, try files.content("oci-layout") == nil {
+            throw ImageError(
+                .damaged, "it has the form “dir” of skopeo and podman; copy it to the form oci: first, with skopeo copy"
+            )
+        }
         if let manifest = try document([DockerImage].self, "manifest.json") {
             images = try manifest.map(image)
         } else if let index = try document(Index.self, "index.json") {

@@ -52,35 +52,38 @@ extension ImageFiles {
     }
 }
 
-/// The folder of an OCI image layout.
+/// The folder of an OCI image layout; symbolic links in it do not lead out of it.
 final class LayoutFolder: ImageFiles {
     private let path: FilePath
+    private let folder: FileDescriptor
     /// The files that are open; a content is read from them until this goes.
     private var files: [FileDescriptor] = []
 
-    init(_ path: FilePath) {
+    init(_ path: FilePath) throws {
         self.path = path
+        do {
+            folder = try .open(path, .readOnly, options: [.directory, .closeOnExec])
+        } catch {
+            throw ImageError(.notFound, "cannot open \(path): \(error)")
+        }
     }
 
     deinit {
         // They were only read.
-        for file in files { try? file.close() }
+        for file in files + [folder] { try? file.close() }
     }
 
     func content(_ name: String) throws -> FileRange? {
-        // Names are those of the layout and of contents by their digests, so that none leads out of the folder.
-        let file: FileDescriptor
+        guard !name.utf8.contains(0) else { return nil }
         do {
-            file = try .open(path.appending(name), .readOnly, options: [.closeOnExec, .nonBlocking])
-        } catch Errno.noSuchFileOrDirectory, Errno.notDirectory {
+            let (file, size) = try LayerFile.open(Array(name.utf8), in: folder)
+            files.append(file)
+            return FileRange(file, offset: 0, size: size)
+        } catch .noSuchFileOrDirectory, .notDirectory {
             return nil
         } catch {
             throw ImageError(.damaged, "cannot open \(path.appending(name)): \(error)")
         }
-        files.append(file)
-        let status = try Stat(file)
-        guard status.type == .regular else { throw ImageError(.damaged, "\(path.appending(name)) is no file") }
-        return FileRange(file, offset: 0, size: status.size)
     }
 }
 

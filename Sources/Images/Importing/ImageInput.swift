@@ -45,7 +45,7 @@ public struct ImageInput {
         spool folder: FilePath, _ cancellation: Cancellation, _ progress: (Int64) -> Void
     ) throws -> any ImageFiles {
         switch source {
-        case .folder(let path): return LayoutFolder(path)
+        case .folder(let path): return try LayoutFolder(path)
         case .open(let file):
             let status = try Stat(file)
             if status.type == .regular, try Compression(of: beginning(of: file)) == nil {

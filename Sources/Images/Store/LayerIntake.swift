@@ -69,8 +69,8 @@ struct LayerIntake {
                 reader, to: layer, LayerExtraction(cancellation: images.cancellation), flushes: false)
             if summary.refusedAttributes > 0 {
                 images.note(
-                    "the file system of the layers did not take \(summary.refusedAttributes) extended attributes; the image is "
-                        + "saved with other digests therefore")
+                    "the file system of the layers did not take \(summary.refusedAttributes) extended attributes of a layer"
+                )
             }
             try recorder.finish()
             try output.finish()

@@ -162,6 +162,24 @@ import Testing
         ]
     }
 
+    @Test func refusesFoldersThatLeadOut() throws {
+        let folder = try images.fixture.scratch.makeDirectory("layout")
+        let secret = images.fixture.scratch.appending("secret")
+        for (commands, reason) in [
+            (#"printf '[{"Config":"../secret","Layers":[]}]' > manifest.json"#, "has no ../secret"),
+            (#"ln -s ../secret c; printf '[{"Config":"c","Layers":[]}]' > manifest.json"#, "has no c"),
+            ("mkfifo manifest.json", "cannot open"), ("touch version; echo {} > manifest.json", "skopeo"),
+            (":", "there are no images in it"),
+        ] {
+            try Shell.run(
+                "echo secret > '\(secret)'; rm -rf '\(folder)'; mkdir '\(folder)'; cd '\(folder)'; \(commands)")
+            let (status, output) = try images.run("image import '\(folder)'")
+            #expect(status == 1 && output.contains(reason), "\(output)")
+            #expect(try images.state() == .nothing)
+        }
+        try images.fixture.finish()
+    }
+
     // MARK: Failures
 
     private func smallImage() throws -> FilePath {
