@@ -18,8 +18,8 @@ extension FuzzTarget {
                 while let piece = try pieces.next() {
                     if case .file(_, let size, _) = piece { demand(size >= 0, "a file has a negative size") }
                 }
-            case 1: try readSome(of: GzipInput(ArchiveInMemory(content)))
-            case 2: try readSome(of: ZstdInput(ArchiveInMemory(content)))
+            case 1: try readSome(of: DecompressedInput(ArchiveInMemory(content), .gzip))
+            case 2: try readSome(of: DecompressedInput(ArchiveInMemory(content), .zstd))
             case 3:
                 let configuration = try ImageConfiguration(content, called: "configuration")
                 let changed = try configuration.replacing(layers: configuration.layers.reversed())

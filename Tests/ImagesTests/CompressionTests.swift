@@ -32,8 +32,8 @@ import Testing
     }
 
     private static func decompressed(_ bytes: [UInt8]) throws -> [UInt8] {
-        let begun = try BegunInput(Bytes(bytes))
-        return try all(of: #require(Compression(of: begun.start)).input(begun))
+        let input = try BegunInput(Bytes(bytes)).decompressed()
+        return try all(of: #require(input))
     }
 
     @Test(arguments: ["gzip -c", "gzip -c -9; printf end | gzip -c", "zstd -qc", "zstd -qc -19; printf end | zstd -qc"])
@@ -48,8 +48,8 @@ import Testing
         var changed = whole
         changed[whole.count / 2] ^= 0x55
         for broken in [Array(whole.dropLast()), Array(whole.prefix(50)), changed, whole + [1, 2, 3, 4]] {
-            let begun = try BegunInput(Bytes(broken))
-            let input = try #require(Compression(of: begun.start)).input(begun)
+            let decompressed = try BegunInput(Bytes(broken)).decompressed()
+            let input = try #require(decompressed)
             #expect(throws: Errno.badMessage) { try Self.all(of: input) }
             #expect(input.complaint != nil)
         }

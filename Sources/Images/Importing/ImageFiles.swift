@@ -52,7 +52,7 @@ extension ImageFiles {
     }
 }
 
-/// The folder of an OCI image layout; symbolic links in it do not lead out of it.
+/// The folder of an OCI image layout; a file in it that is a symbolic link is refused, and no other link leads out of it.
 final class LayoutFolder: ImageFiles {
     private let path: FilePath
     private let folder: FileDescriptor
@@ -82,7 +82,8 @@ final class LayoutFolder: ImageFiles {
         } catch .noSuchFileOrDirectory, .notDirectory {
             return nil
         } catch {
-            throw ImageError(.damaged, "cannot open \(path.appending(name)): \(error)")
+            let reason = error == .tooManySymbolicLinkLevels ? "it is a symbolic link" : "\(error)"
+            throw ImageError(.damaged, "cannot open \(path.appending(name)): \(reason)")
         }
     }
 }

@@ -98,7 +98,7 @@ private struct Spool {
         from stream: FileDescriptor, _ cancellation: Cancellation, _ progress: (Int64) -> Void
     ) throws -> Int64 {
         let begun = try reading { () throws(Errno) in try BegunInput(stream) }
-        let decompressing = try reading { () throws(Errno) in try Compression(of: begun.start)?.input(begun) }
+        let decompressing = try reading { () throws(Errno) in try begun.decompressed() }
         let input: any ArchiveInput = decompressing ?? begun
         var (size, looked): (Int64, Int64) = (0, -Self.step)
         var piece: [UInt8] = []
@@ -124,7 +124,7 @@ private struct Spool {
     }
 
     private func reading<Result>(
-        _ input: (any DecompressingInput)? = nil, _ body: () throws(Errno) -> Result
+        _ input: DecompressedInput? = nil, _ body: () throws(Errno) -> Result
     ) throws(ImageError) -> Result {
         do {
             return try body()

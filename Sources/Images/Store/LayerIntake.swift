@@ -22,7 +22,7 @@ struct LayerIntake {
         try DurableDirectory.make(folder)
         let stored = DigestingInput(try archive.existing(step.source.name))
         let begun = try BegunInput(stored)
-        let decompressing = try Compression(of: begun.start)?.input(begun)
+        let decompressing = try begun.decompressed()
         // What has more bytes than the device cannot be its content, but a little input can become very much.
         let plain = DigestingInput(decompressing ?? begun, limit: Int64(clamping: record.size))
         let size: Int64

@@ -50,7 +50,7 @@ final class TarSplitInput {
         } catch {
             throw ImageError(.incomplete, "cannot open \(path): \(error)")
         }
-        return try file.closeAfter { try body(TarSplitInput(GzipInput(file), from: path)) }
+        return try file.closeAfter { try body(TarSplitInput(DecompressedInput(file, .gzip), from: path)) }
     }
 
     /// The next piece; `nil` behind the last one.
@@ -101,7 +101,7 @@ final class TarSplitInput {
         do {
             try buffer.append(addingCapacity: 1 << 16) { (free) throws(Errno) in try input.read(into: &free) }
         } catch {
-            throw damage("cannot decompress it: \((input as? GzipInput)?.complaint ?? "\(error)")")
+            throw damage("cannot decompress it: \((input as? DecompressedInput)?.complaint ?? "\(error)")")
         }
     }
 

@@ -167,7 +167,7 @@ import Testing
         let secret = images.fixture.scratch.appending("secret")
         for (commands, reason) in [
             (#"printf '[{"Config":"../secret","Layers":[]}]' > manifest.json"#, "has no ../secret"),
-            (#"ln -s ../secret c; printf '[{"Config":"c","Layers":[]}]' > manifest.json"#, "has no c"),
+            (#"ln -s ../secret c; printf '[{"Config":"c","Layers":[]}]' > manifest.json"#, "it is a symbolic link"),
             ("mkfifo manifest.json", "cannot open"), ("touch version; echo {} > manifest.json", "skopeo"),
             (":", "there are no images in it"),
         ] {

@@ -47,18 +47,9 @@ struct ImagesVerification {
         try checkLayers(of: found)
         try disk.layer("check")
         try disk.layer("shutdown")
-        for (what, command) in LeftOvers.checks(of: disk.root) { check(what, command) }
+        for (what, command) in LeftOvers.checks(of: disk.root) { faults.check(what, command) }
         try disk.detach()
-        check("the file system of the root", "e2fsck -fn '\(device)'")
-    }
-
-    private mutating func check(_ what: String, _ command: String) {
-        do {
-            let (status, output) = try Shell.runForStatus(command)
-            if status != 0 { faults.append("\(what): “\(command)” ended with status \(status): \(output)") }
-        } catch {
-            faults.append("\(what): \(error)")
-        }
+        faults.check("the file system of the root", "e2fsck -fn '\(device)'")
     }
 
     /// Saves each image that is listed, and compares the layers with their digests.
@@ -77,7 +68,7 @@ struct ImagesVerification {
             faults.append("image “\(name)” is there, which was removed or never made, \(moment)")
         }
         for image in images {
-            check(
+            faults.check(
                 "image \(image[0]), \(moment)",
                 """
                 rm -rf /tmp/saved; mkdir /tmp/saved; cd /tmp/saved
@@ -92,7 +83,7 @@ struct ImagesVerification {
     /// The store has the layers of the images, and no other.
     private mutating func checkLayers(of images: Set<String>) throws {
         let count = images.isEmpty ? 0 : images.count + 1
-        check(
+        faults.check(
             "the layers of \(images.count) images",
             """
             cd '\(disk.root)/images/layerdb' && cat sha256/*/cache-id 2> /dev/null | fold -w 64 | sort > /tmp/contents

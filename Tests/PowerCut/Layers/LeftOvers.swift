@@ -1,4 +1,17 @@
 import SystemPackage
+import TestSupport
+
+extension [String] {
+    /// Adds a fault if a command does not end with status 0.
+    mutating func check(_ what: String, _ command: String) {
+        do {
+            let (status, output) = try Shell.runForStatus(command)
+            if status != 0 { append("\(what): “\(command)” ended with status \(status): \(output)") }
+        } catch {
+            append("\(what): \(error)")
+        }
+    }
+}
 
 /// What a store must not leave behind when it is shut down.
 enum LeftOvers {

@@ -38,24 +38,15 @@ struct Verification {
         try start()
         try checkStore()
         try command("shutdown")
-        for (what, command) in LeftOvers.checks(of: root) { check(what, command) }
+        for (what, command) in LeftOvers.checks(of: root) { faults.check(what, command) }
         try Shell.run("umount '\(mountPoint)'")
         let isXFS = try Shell.run("blkid --match-tag TYPE --output value '\(disk)'") == "xfs"
-        check("the file system of the root", "\(isXFS ? "xfs_repair -n" : "e2fsck -fn") '\(disk)'")
+        faults.check("the file system of the root", "\(isXFS ? "xfs_repair -n" : "e2fsck -fn") '\(disk)'")
         return expectations
     }
 
     private func command(_ arguments: String) throws {
         try Shell.run("'\(program)' --root '\(root)' \(arguments)")
-    }
-
-    private mutating func check(_ what: String, _ command: String) {
-        do {
-            let (status, output) = try Shell.runForStatus(command)
-            if status != 0 { faults.append("\(what): “\(command)” ended with status \(status): \(output)") }
-        } catch {
-            faults.append("\(what): \(error)")
-        }
     }
 
     /// The first command after the power cut, which finds the pool down and what was interrupted.
@@ -144,10 +135,10 @@ struct Verification {
             record.deviceID, name: DeviceName("powercut-check"), uuid: nil,
             length: Sectors(wholeSectorsIn: record.size), isReadOnly: true)
         let node = "/dev/dm-\(device.number.minor)"
-        check("the file system of layer \(id)", "e2fsck -fn \(node)")
+        faults.check("the file system of layer \(id)", "e2fsck -fn \(node)")
         if size > 0 {
             // It may end within the last group of blocks.
-            check(
+            faults.check(
                 "the size of layer \(id)",
                 """
                 dumpe2fs -h \(node) 2>/dev/null | awk '/^Block (count|size):/ { bytes[++n] = $3 } \

@@ -2,39 +2,6 @@
 internal import LayerArchive
 internal import SystemPackage
 
-/// An input that decompresses another one.
-protocol DecompressingInput: ArchiveInput {
-    /// Why the input could not be decompressed, after a read that has thrown `EBADMSG`.
-    var complaint: String? { get }
-}
-
-/// How an archive is compressed, by its first bytes.
-enum Compression {
-    case gzip, zstd
-
-    /// How many of the first bytes ``init(of:)`` wants to see.
-    static let lengthOfMark = 4
-
-    /// Recognises a compression; `nil` stands for none that is known.
-    init?(of beginning: [UInt8]) {
-        if beginning.starts(with: [0x1f, 0x8b]) {
-            self = .gzip
-        } else if beginning.starts(with: [0x28, 0xb5, 0x2f, 0xfd]) {
-            self = .zstd
-        } else {
-            return nil
-        }
-    }
-
-    /// Prepares to decompress.
-    func input(_ source: any ArchiveInput) throws(Errno) -> any DecompressingInput {
-        switch self {
-        case .gzip: try GzipInput(source)
-        case .zstd: try ZstdInput(source)
-        }
-    }
-}
-
 /// An input whose first bytes have been looked at.
 final class BegunInput: ArchiveInput {
     private let source: any ArchiveInput
@@ -52,6 +19,14 @@ final class BegunInput: ArchiveInput {
             guard bytes.count > before else { break }
         }
         beginning = bytes[...]
+    }
+
+    /// The input decompressed, where its first bytes say how; `nil` where they do not.
+    ///
+    /// It is called before anything else reads the input.
+    func decompressed() throws(Errno) -> DecompressedInput? {
+        guard let compression = Compression(of: start) else { return nil }
+        return try DecompressedInput(self, compression)
     }
 
     /// The first bytes that no reader has taken yet.
