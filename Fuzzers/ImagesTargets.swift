@@ -5,8 +5,8 @@ import SystemPackage
 @testable import Images
 
 extension FuzzTarget {
-    /// What images come as: records of layers' archives, compressed bytes, configurations, archives of images, and tar archives
-    /// that are recorded; the first byte says which.
+    /// Records of layers' archives, compressed bytes, configurations, archives of images, and tar archives that are recorded;
+    /// the first byte says which.
     static let images = FuzzTarget(name: "images") { input in
         var reader = InputReader(input)
         let choice = reader.byte() % 6

@@ -13,9 +13,12 @@ public struct ContainerCatalog: Sendable {
     ///
     /// - Throws: ``ImageError/Code/noImages`` where Docker keeps none.
     public init(of driverRoot: FilePath) throws {
-        let folder = ImageFolders(of: driverRoot).containers
+        let folders = ImageFolders(of: driverRoot)
+        let folder = folders.containers
         let names: [FilePath.Component]
         do {
+            // Beside a root of our own, such a folder belongs to another program.
+            guard folders.areDockers else { throw Errno.noSuchFileOrDirectory }
             names = try DirectoryListing.names(in: folder)
         } catch {
             throw ImageError(

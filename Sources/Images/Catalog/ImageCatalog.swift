@@ -73,7 +73,7 @@ public struct ImageCatalog: Sendable {
 
     /// Whether a folder is the root of a store, which need not have images.
     private static func isStore(_ root: FilePath) -> Bool {
-        // What cannot be examined cannot be read either.
+        // A folder that cannot be examined cannot be read, and the caller says so.
         (try? Stat(root.appending("metadata")).type) == .directory
     }
 

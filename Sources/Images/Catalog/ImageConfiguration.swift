@@ -25,7 +25,7 @@ public struct ImageConfiguration: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - content: The document.
-    ///   - name: What it is called in errors.
+    ///   - name: The name of the document in errors.
     init(_ content: [UInt8], called name: String) throws {
         try self.init(content, ImageFile.decode(JSON.self, content, called: name), called: name)
     }

@@ -10,7 +10,7 @@ final class BackgroundInput: ArchiveInput {
     private static let pieces = 8
     private static let pieceSize = 1 << 18
 
-    /// What the thread and the user of the input share.
+    /// The state that the thread and the user of the input share.
     private final class Exchange: Sendable {
         struct State {
             var filled: [[UInt8]] = []

@@ -43,7 +43,7 @@ public struct ImageInput {
     ///   - progress: Is told how many bytes have been copied.
     func files(
         spool folder: FilePath, _ cancellation: Cancellation, _ progress: (Int64) -> Void
-    ) throws -> any ImageFiles {
+    ) throws -> any ArchiveFiles {
         switch source {
         case .folder(let path): return try LayoutFolder(path)
         case .open(let file):

@@ -17,7 +17,8 @@ struct ImageJournal: Codable {
     /// A layer of the images, and the layer of the store with its content.
     struct Layer: Codable {
         let chain: String
-        let content: String
+        /// `nil` where the file that tells it is damaged.
+        let content: String?
     }
 
     private var format = FormatNumber()

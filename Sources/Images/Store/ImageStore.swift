@@ -121,10 +121,12 @@ public final class ImageStore {
     }
 
     private func load(
-        _ image: ArchivedImage, from archive: any ImageFiles, names: [String], _ progress: (Progress) -> Void
+        _ image: ArchivedImage, from archive: any ArchiveFiles, names: [String], _ progress: (Progress) -> Void
     ) throws -> Loaded {
         let id = image.configuration.id
-        if let known = try ImageCatalog(of: store.root).images.first(where: { $0.id == id }) {
+        // A change of the names that must fail fails before anything has begun.
+        try files.requireNames()
+        if try files.hasImage(id), let known = try ImageCatalog(of: store.root).images.first(where: { $0.id == id }) {
             if let fault = known.fault {
                 throw ImageError(
                     .damaged,
@@ -181,16 +183,16 @@ public final class ImageStore {
                 .inUse,
                 "container \(container.name) is made of image \(id.short); remove the container with Docker first")
         }
+        try files.requireNames()
         let needed = try files.neededLayers(except: id)
         if !needed.isCertain {
             note(
                 "its layers stay, because some images cannot be read, and may have them: \(catalog.problems.first ?? "")"
             )
         }
-        let layers = needed.isCertain ? match.image.layers.filter { !needed.chains.contains($0.chain) } : []
-        try files.begin(
-            ImageJournal(
-                .remove, of: id, layers: layers.map { .init(chain: "\($0.chain)", content: $0.content.text) }))
+        let chains = needed.isCertain ? match.image.configuration.chains.filter { !needed.chains.contains($0) } : []
+        let layers = try files.entries(of: chains)
+        try files.begin(ImageJournal(.remove, of: id, layers: layers))
         try recover()
         return Removed(id: id, names: match.image.tags, isGone: true, layers: layers.count)
     }
@@ -220,10 +222,11 @@ public final class ImageStore {
             guard let chain = ContentDigest(layer.chain) else { throw files.journalDamage("“\(layer.chain)” is no id") }
             // Docker may have opened the root after the crash, and have found the layer.
             guard !needed.contains(chain) else { continue }
-            let content = try LayerID(layer.content)
+            let content = try layer.content.map { try LayerID($0) }
             try files.removeLayer(chain, with: content)
-            try store.remove(content)
+            if let content { try store.remove(content) }
         }
+        try files.synchronize()
     }
 }
 #endif

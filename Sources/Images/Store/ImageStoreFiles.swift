@@ -41,9 +41,11 @@ struct ImageStoreFiles {
         }
     }
 
-    /// Ends the change, all of which is on the disk before.
+    /// Writes all files of the images to the disk.
+    func synchronize() throws { try images.synchronizeFilesystem() }
+
+    /// Ends the change, all of which is on the disk.
     func end() throws {
-        try images.synchronizeFilesystem()
         try images.remove(ImageJournal.name)
         try images.synchronize()
     }
@@ -68,10 +70,17 @@ struct ImageStoreFiles {
         try changeNames { $0.remove(isRemoved) }
     }
 
-    private func changeNames(_ change: (inout ImageNames) -> Void) throws {
-        let document = try ImageFile.readIfThere(folders.names).map {
+    /// Makes sure that the names can be read, and so be changed.
+    func requireNames() throws { _ = try names() }
+
+    private func names() throws -> JSON? {
+        try ImageFile.readIfThere(folders.names).map {
             try ImageFile.decode(JSON.self, $0, called: "\(folders.names)")
         }
+    }
+
+    private func changeNames(_ change: (inout ImageNames) -> Void) throws {
+        let document = try names()
         var names = ImageNames(document)
         change(&names)
         guard names.content != document, let file = folders.names.lastComponent else { return }
@@ -86,7 +95,7 @@ struct ImageStoreFiles {
     /// Adds an image, whose layers are there.
     func add(_ configuration: ImageConfiguration, _ names: [String]) throws {
         // The files of the layers were not written durably.
-        try images.synchronizeFilesystem()
+        try synchronize()
         try configurations.write(configuration.id.hexadecimal, configuration.content)
         try addNames(names, to: configuration.id)
     }
@@ -145,6 +154,15 @@ struct ImageStoreFiles {
     /// Whether there is a layer of images.
     func hasLayer(_ chain: ContentDigest) throws -> Bool { try exists(folders.layer(chain)) }
 
+    /// Those of the chains that end with a layer that is there, with the layers' contents, for the journal.
+    func entries(of chains: [ContentDigest]) throws -> [ImageJournal.Layer] {
+        let catalog = LayerCatalog(folders)
+        return try chains.filter(hasLayer).map { chain in
+            // A layer whose content is not known is damaged; its folder must go, so that an import can make it again.
+            ImageJournal.Layer(chain: "\(chain)", content: try? catalog.content(of: chain).text)
+        }
+    }
+
     /// The folder in which the files of a new layer are written.
     func workFolder(of content: LayerID) -> FilePath { folders.work.appending("write-set-\(content.text)") }
 
@@ -158,14 +176,14 @@ struct ImageStoreFiles {
         }
     }
 
-    /// Removes what is known of a layer with a content, or of one that was not complete.
-    func removeLayer(_ chain: ContentDigest, with content: LayerID) throws {
-        try removeFolder(workFolder(of: content))
+    /// Removes the files of a layer with a content, complete or not; `nil` stands for a content that is not known.
+    func removeLayer(_ chain: ContentDigest, with content: LayerID?) throws {
+        if let content { try removeFolder(workFolder(of: content)) }
         let folder = folders.layer(chain)
         // Another content has come by another way.
         let found = try ImageFile.readIfThere(folder.appending("cache-id")).map(ImageFile.text)
         // A crash can leave the file without its text, and no text is no id.
-        if let found, found != content.text, (try? LayerID(found)) != nil { return }
+        if let found, found != content?.text, (try? LayerID(found)) != nil { return }
         try removeFolder(folder)
     }
 

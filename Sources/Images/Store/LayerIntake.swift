@@ -6,9 +6,9 @@ internal import SystemPackage
 /// Makes a layer of the store from the archive of an image's layer.
 struct LayerIntake {
     private let images: ImageStore
-    private let archive: any ImageFiles
+    private let archive: any ArchiveFiles
 
-    init(_ images: ImageStore, _ archive: any ImageFiles) {
+    init(_ images: ImageStore, _ archive: any ArchiveFiles) {
         self.images = images
         self.archive = archive
     }

@@ -25,7 +25,8 @@ struct LayerPlan {
 
         /// An error in which the layer is named.
         func describing(_ error: any Error, in image: ArchivedImage) -> any Error {
-            guard (error as? LayerArchiveError)?.code != .cancelled else { return error }
+            let cause = (error as? LayerStoreError)?.underlying as? LayerArchiveError
+            guard cause?.code != .cancelled else { return error }
             let code = (error as? ImageError)?.code ?? .output
             return ImageError(
                 code, "layer \(number) of \(image.layers.count) of image \(image.configuration.id.short): \(error)")

@@ -180,6 +180,51 @@ import Testing
         try images.fixture.finish()
     }
 
+    // MARK: Damages
+
+    /// The advice of the import leads to a whole image again, whatever is lost of a layer.
+    @Test(arguments: ["diff", "cache-id", "tar-split.json.gz"])
+    func removesADamagedImageAndTakesItAgain(file: String) throws {
+        let archive = try smallImage()
+        try images.done("image import '\(archive)'")
+        let layers = try images.state().layers
+        try Shell.run("rm '\(images.fixture.root)'/images/layerdb/sha256/*/\(file)")
+        if file != "tar-split.json.gz" {
+            let (status, output) = try images.run("image import '\(archive)'")
+            #expect(status == 1 && output.contains("dmlayer image remove"), "\(output)")
+        }
+        try images.done(
+            "image remove $(jq -r '.Repositories.small[]' '\(images.fixture.root)/images/repositories.json')")
+        // Nothing tells which layers of the store belonged to the image any more.
+        let kept = file == "cache-id" ? layers : []
+        #expect(try images.state().layers == kept)
+        for layer in kept { try images.done("remove \(layer)") }
+        #expect(try images.state() == .nothing)
+        #expect(try images.done("image import '\(archive)'").hasSuffix("2 layers, 2 new"))
+        try images.done("image remove small:1")
+        try images.fixture.finish()
+    }
+
+    /// A change that cannot write the names does not begin, and none is held up behind it.
+    @Test func changesNothingWhereTheNamesAreDamaged() throws {
+        let archive = try smallImage()
+        try images.done("image import '\(archive)'")
+        let state = try images.state()
+        let other = try maker.write(maker.docker("other:1", [maker.layer("echo 3 > file")]), as: "other.tar")
+        let names = "'\(images.fixture.root)/images/repositories.json'"
+        try Shell.run("cp \(names) \(names).whole; echo '{' > \(names)")
+        for arguments in ["import '\(other)'", "remove \(state.images[0].suffix(64))"] {
+            let (status, output) = try images.run("image \(arguments)")
+            #expect(status == 1 && output.contains("repositories.json cannot be understood"), "\(output)")
+        }
+        try Shell.run("mv \(names).whole \(names)")
+        #expect(try images.state() == state)
+        try images.done("image import '\(other)'")
+        try images.done("image remove small:1 other:1")
+        #expect(try images.state() == .nothing)
+        try images.fixture.finish()
+    }
+
     // MARK: Failures
 
     private func smallImage() throws -> FilePath {

@@ -1,95 +1,9 @@
 #if Images
 internal import LayerArchive
-internal import SystemCalls
 internal import SystemPackage
 
-/// The files of an archive or a layout of images, which are read by their names.
-protocol ImageFiles {
-    /// Finds a file.
-    ///
-    /// - Returns: The content; `nil` if there is no file of this name.
-    /// - Throws: ``ImageError`` where something else than a file has the name.
-    func content(_ name: String) throws -> FileRange?
-}
-
-extension ImageFiles {
-    /// The largest document that is read, in bytes: 16 MiB.
-    private var largest: Int64 { 16 << 20 }
-
-    /// Reads a small file, which must be there.
-    func read(_ name: String) throws -> [UInt8] {
-        guard let content = try readIfThere(name) else { throw missing(name) }
-        return content
-    }
-
-    /// Reads a small file.
-    func readIfThere(_ name: String) throws -> [UInt8]? {
-        guard let input = try content(name) else { return nil }
-        let limited = DigestingInput(input, limit: largest)
-        var content: [UInt8] = []
-        do {
-            var before = -1
-            while content.count > before {
-                before = content.count
-                try content.append(addingCapacity: 1 << 16) { (free) throws(Errno) in try limited.read(into: &free) }
-            }
-        } catch {
-            throw ImageError(
-                .damaged,
-                limited.isTooLarge ? "\(name) has more than \(largest) bytes" : "cannot read \(name): \(error)")
-        }
-        return content
-    }
-
-    /// Finds a file that must be there.
-    func existing(_ name: String) throws -> FileRange {
-        guard let content = try content(name) else { throw missing(name) }
-        return content
-    }
-
-    private func missing(_ name: String) -> ImageError {
-        ImageError(.incomplete, "the archive has no \(LayerFile.printable(Array(name.utf8))), which it says it has")
-    }
-}
-
-/// The folder of an OCI image layout; a file in it that is a symbolic link is refused, and no other link leads out of it.
-final class LayoutFolder: ImageFiles {
-    private let path: FilePath
-    private let folder: FileDescriptor
-    /// The files that are open; a content is read from them until this goes.
-    private var files: [FileDescriptor] = []
-
-    init(_ path: FilePath) throws {
-        self.path = path
-        do {
-            folder = try .open(path, .readOnly, options: [.directory, .closeOnExec])
-        } catch {
-            throw ImageError(.notFound, "cannot open \(path): \(error)")
-        }
-    }
-
-    deinit {
-        // They were only read.
-        for file in files + [folder] { try? file.close() }
-    }
-
-    func content(_ name: String) throws -> FileRange? {
-        guard !name.utf8.contains(0) else { return nil }
-        do {
-            let (file, size) = try LayerFile.open(Array(name.utf8), in: folder)
-            files.append(file)
-            return FileRange(file, offset: 0, size: size)
-        } catch .noSuchFileOrDirectory, .notDirectory {
-            return nil
-        } catch {
-            let reason = error == .tooManySymbolicLinkLevels ? "it is a symbolic link" : "\(error)"
-            throw ImageError(.damaged, "cannot open \(path.appending(name)): \(reason)")
-        }
-    }
-}
-
 /// The files of a tar archive, found once and then read where they are.
-final class ArchiveIndex: ImageFiles {
+final class ArchiveIndex: ArchiveFiles {
     private enum Place {
         case content(offset: Int64, size: Int64)
         case link(to: String)
