@@ -15,7 +15,7 @@ extension FuzzTarget {
             }
         }
         let log = ServiceLog(isJSON: false, isVerbose: false)
-        return CallDispatcher(SnapshotsMethods.service, [stat, list], threads: 1, ServiceMetrics(), log)
+        return CallDispatcher([SnapshotsMethods.service: [stat, list]], threads: 1, ServiceMetrics(), log)
     }()
 
     /// What a client of “dmlayer serve” sends: HTTP/2 and gRPC.

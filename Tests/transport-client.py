@@ -224,6 +224,13 @@ def answers(raw, stream):
     return any(frame and frame[0] == DATA and frame[2] == stream for frame in frames)
 
 
+def test_health(channel):
+    health = channel.unary_unary("/grpc.health.v1.Health/Check")
+    for service in ("", METHODS.strip("/")):
+        check(f"the health of “{service}” is SERVING", health(field(1, service) if service else b""), b"\x08\x01")
+    check("another service is not here", code(lambda: health(field(1, "other.Service"))), "NOT_FOUND")
+
+
 def test_ordinary(channel):
     unary(channel, "Prepare")(prepare("base"))
     check("a snapshot is prepared", "base" in keys(channel))
@@ -428,7 +435,7 @@ def test_end(channel):
 def main():
     global failed
     with connect() as channel:
-        for test in (test_ordinary, test_messages, test_frames, test_sleep, test_running_call_completes,
+        for test in (test_health, test_ordinary, test_messages, test_frames, test_sleep, test_running_call_completes,
             test_slow_reader, test_end):  # fmt: skip
             try:
                 test(channel)

@@ -43,14 +43,24 @@ public struct ThinPool: Sendable {
     ///
     /// - Throws: `DeviceMapperError.Code.noSuchDevice`; `.invalidTable` when the device is no thin pool.
     public init(_ control: Control, open device: DeviceReference) throws(DeviceMapperError) {
+        self = try Self.find(control, device).pool
+    }
+
+    /// Finds a pool that is active, with the state of its device and its table.
+    ///
+    /// - Throws: `DeviceMapperError`, as ``init(_:open:)``.
+    package static func find(
+        _ control: Control, _ device: DeviceReference
+    ) throws(DeviceMapperError) -> (pool: ThinPool, information: DeviceInformation, target: ThinPoolTarget) {
         let information = try control.information(on: device)
         let table = try control.table(of: .number(information.number))
         guard let target = table.entries.first?.target.as(ThinPoolTarget.self) else {
             throw DeviceMapperError(
                 .invalidTable, device: information.name.description, detail: "the device is not a thin pool")
         }
-        self.init(
+        let pool = ThinPool(
             control, name: information.name, number: information.number, blockSize: target.blockSize)
+        return (pool, information, target)
     }
 
     /// Names a pool that is known to be active, without asking the kernel.

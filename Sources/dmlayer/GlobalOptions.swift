@@ -16,7 +16,8 @@ struct GlobalOptions: ParsableArguments {
         help: ArgumentHelp(
             "A file like Docker's daemon.json. The command reads its keys storage-opts, data-root, root, socket, "
                 + "metrics-socket, metrics-address, metrics-allow-remote and remap-ids. A value on the command line "
-                + "takes precedence.", valueName: "file"))
+                + "takes precedence. (default: /etc/dmlayer/config.json, if it is there and --root is not given)",
+            valueName: "file"))
     var config: String?
 
     @Option(
@@ -40,9 +41,21 @@ struct GlobalOptions: ParsableArguments {
     /// Where the result goes.
     var output: Output { printing.output }
 
-    /// What stands in the configuration file, if one was named.
+    /// The file that commands read where neither a configuration file nor a store is named.
+    static let defaultConfiguration = "/etc/dmlayer/config.json"
+
+    /// The path of the configuration file; `nil` when none is named and there is no default one.
+    ///
+    /// The default file describes the store of the host, so that it says nothing of a store that `--root` names.
+    private var configurationPath: String? {
+        if let config { return config }
+        guard givenRoot == nil, unsafe access(Self.defaultConfiguration, F_OK) == 0 else { return nil }
+        return Self.defaultConfiguration
+    }
+
+    /// The content of the configuration file, if there is one.
     func configuration() throws -> DaemonConfiguration? {
-        try config.map { try DaemonConfiguration(reading: FilePath($0)) }
+        try configurationPath.map { try DaemonConfiguration(reading: FilePath($0)) }
     }
 
     /// The root of the store as an absolute path, so that it means the same wherever it is written.
@@ -68,7 +81,7 @@ struct GlobalOptions: ParsableArguments {
     func allStorageOptions() throws -> StorageOptions {
         let configuration = try configuration()
         for key in configuration?.unknownKeys ?? [] {
-            Output.note("“\(key)” in \(config ?? "") means nothing, neither to Docker nor here")
+            Output.note("“\(key)” in \(configurationPath ?? "") means nothing, neither to Docker nor here")
         }
         let options = try StorageOptions(parsing: (configuration?.storageOptions ?? []) + storageOptions)
         for option in options.withoutEffect {

@@ -11,11 +11,12 @@ enum GuestTests {
         usage: GuestTests monitor DMLAYER
                GuestTests lvm DMLAYER LVM2
                GuestTests docker-parity DMLAYER DOCKER
-               GuestTests docker DMLAYER DOCKER
+               GuestTests docker DMLAYER DOCKER LVM2
                GuestTests transport DMLAYER CLIENT
                GuestTests docker-snapshotter DMLAYER DOCKER
                GuestTests docker-images DMLAYER DOCKER
                GuestTests containerd DMLAYER CONTAINERD VERSION PROMTOOL [SUITE]
+               GuestTests dmsetup-users DMSETUP CONTAINERD
                GuestTests static BINARY LIMIT
         """
 
@@ -28,8 +29,9 @@ enum GuestTests {
             case ("lvm", 3): try LVMTests(checks, program: FilePath(words[1]), lvm2: FilePath(words[2])).run()
             case ("docker-parity", 3):
                 try DockerParityTests(checks, program: FilePath(words[1]), docker: FilePath(words[2])).run()
-            case ("docker", 3):
-                try DockerTests(checks, program: FilePath(words[1]), docker: FilePath(words[2])).run()
+            case ("docker", 4):
+                let (program, docker, lvm2) = (FilePath(words[1]), FilePath(words[2]), FilePath(words[3]))
+                try DockerTests(checks, program: program, docker: docker, lvm2: lvm2).run()
             case ("transport", 3):
                 try TransportTests(checks, program: FilePath(words[1]), client: FilePath(words[2])).run()
             case ("docker-snapshotter", 3):
@@ -41,6 +43,8 @@ enum GuestTests {
                     containerd: FilePath(words[2]), version: words[3], promtool: FilePath(words[4]),
                     suite: words.count > 5 ? FilePath(words[5]) : nil)
                 try ContainerdTests(checks, program: FilePath(words[1]), places).run()
+            case ("dmsetup-users", 3):
+                try DMSetupUsersTests(checks, program: FilePath(words[1]), containerd: FilePath(words[2])).run()
             case ("static", 3):
                 guard let limit = Int(words[2]) else { throw CheckError("“\(words[2])” is no number of bytes") }
                 try StaticTests(checks, binary: FilePath(words[1])).run(limit: limit)

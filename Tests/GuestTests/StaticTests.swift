@@ -18,6 +18,8 @@ struct StaticTests {
         let size = try Stat(binary).size
         say("size: \(size) bytes")
         checks.check("it is not larger than \(limit) bytes", size <= limit)
+        let (short, long) = (try Shell.run("'\(binary)' --help"), try Shell.run("'\(binary)' help"))
+        checks.check("--help says what help says", short, long)
         let (help, nothing) = (try fastest("'\(binary)' --help"), try fastest("/bin/true"))
         say("start: --help \(microseconds(help)) µs, /bin/true \(microseconds(nothing)) µs")
         checks.check("it starts fast", help <= nothing * 3 + .milliseconds(2))

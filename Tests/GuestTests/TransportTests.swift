@@ -35,11 +35,24 @@ struct TransportTests {
             """)
         let options = ["dm.thinpooldev=/dev/mapper/pool", "dm.basesize=64m", "dm.fs=ext4"]
         _ = try layer.output(options.map { "--storage-opt \($0)" }.joined(separator: " ") + " init")
+        checks.check(
+            "a ping tells that there is no service",
+            try layer.words("ping --socket \(Self.socket)", "nothing listens at \(Self.socket)", "status 1")
+                .joined(separator: ", "), "nothing listens at \(Self.socket), status 1")
         let service = try layer.start(
             "serve --socket \(Self.socket) --metrics-socket \(Self.socket).metrics", log: Self.log)
         try checks.wait(for: "the start of the service") {
             try TextFile.read(Self.log).contains("the service is ready")
         }
+        checks.check(
+            "a ping is answered",
+            try layer.output("ping --socket \(Self.socket)").hasPrefix("the service at \(Self.socket) answered after "))
+        service.send(SIGSTOP)
+        checks.check(
+            "a ping of a service that stands still fails in time",
+            try layer.words("ping --socket \(Self.socket) --timeout 0.5", "gave no answer", "status 1")
+                .joined(separator: ", "), "gave no answer, status 1")
+        service.send(SIGCONT)
         try runClient(service)
         // No word of a programming language, or of a library, may stand in what the service said.
         let words = ["level=\"error\"", "NIO", "RPCError", "descriptor:", "Swift"]

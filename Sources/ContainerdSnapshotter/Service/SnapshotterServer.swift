@@ -40,7 +40,10 @@ public final class SnapshotterServer: Sendable {
         let (group, metricsPool, metrics) = (group, metricsPool, ServiceMetrics())
         let connections = Connections(
             CallDispatcher(
-                SnapshotsMethods.service, SnapshotsMethods.all(snapshotter), threads: Self.threads, metrics, log))
+                [
+                    SnapshotsMethods.service: SnapshotsMethods.all(snapshotter),
+                    HealthMethods.service: HealthMethods.all,
+                ], threads: Self.threads, metrics, log))
         self.connections = connections
         // It accepts when there is somebody to serve what it accepts.
         listener = try SocketFile.listen(

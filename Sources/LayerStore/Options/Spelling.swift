@@ -1,10 +1,10 @@
 /// Finds the name that a user probably meant.
-enum Spelling {
+package enum Spelling {
     /// Finds the name that is `text` except for typing errors.
     ///
     /// Upper and lower case count as the same, and so do dashes and underscores. In five letters, one may be missing, added,
     /// different, or exchanged with its neighbour.
-    static func nearest(to text: String, among names: [String]) -> String? {
+    package static func nearest(to text: String, among names: [String]) -> String? {
         let plain = plain(text)
         let allowed = max(1, plain.count / 5)
         return names.map { ($0, distance(plain, Self.plain($0))) }.filter { $0.1 <= allowed }.min { $0.1 < $1.1 }?.0

@@ -13,13 +13,15 @@ struct NamedPool: Sendable {
     /// The DM uuid that `store.json` keeps; `nil` where the pool has none, or was not seen yet.
     let uuid: String?
     private let root: FilePath
+    private let access: StoreAccess
 
     /// - Returns: `nil` where the store makes its pool on its own files or devices.
-    init?(_ source: PoolSource, root: FilePath) {
+    init?(_ source: PoolSource, root: FilePath, _ access: StoreAccess) {
         guard let path = source.poolDevice else { return nil }
         self.path = path
         uuid = source.poolUUID
         self.root = root
+        self.access = access
     }
 
     /// The suffix that lvm2 gives to the name and the uuid of a pool that has thin volumes of lvm2's own.
@@ -31,7 +33,8 @@ struct NamedPool: Sendable {
 
     /// The pool if it is active, whatever its name is now.
     ///
-    /// - Throws: ``LayerStoreError/Code/foreignDevice`` when another device has the pool's name.
+    /// - Throws: ``LayerStoreError/Code/foreignDevice`` when another device has the pool's name;
+    ///   ``LayerStoreError/Code/busy`` when a command with `--read-only` has activated the pool, and this one changes it.
     func active(_ control: Control) throws -> ThinPool? {
         if let uuid {
             for candidate in Self.deviceUUIDs(uuid) {
@@ -53,12 +56,27 @@ struct NamedPool: Sendable {
 
     private func pool(_ reference: DeviceReference, _ control: Control) throws -> ThinPool {
         do {
-            return try ThinPool(control, open: reference)
-        } catch {
+            let found = try ThinPool.find(control, reference)
+            guard access == .readWrite, Self.isForReading(found.information, found.target) else { return found.pool }
+            throw LayerStoreError(
+                .busy, "the pool \(path) is active for reading only; “dmlayer --read-only shutdown” ends that")
+        } catch let error as DeviceMapperError {
             guard error.code == .invalidTable else { throw error }
             throw LayerStoreError(
                 .foreignDevice, "the device \(path) is not a thin pool; name one in dm.thinpooldev", underlying: error)
         }
+    }
+
+    /// Whether the pool is a logical volume that a command with `--read-only` has activated.
+    func isActiveForReading(_ control: Control) throws -> Bool {
+        guard let pool = try active(control) else { return false }
+        let found = try ThinPool.find(control, .number(pool.number))
+        return Self.isForReading(found.information, found.target)
+    }
+
+    /// Whether a pool is a logical volume with the feature `read_only`, so that no store can change it.
+    private static func isForReading(_ device: DeviceInformation, _ target: ThinPoolTarget) -> Bool {
+        device.uuid?.hasPrefix("LVM-") == true && target.features.contains(.readOnly)
     }
 
     /// The DM uuids that the device of a pool can have; the first that is there is the pool.
@@ -139,7 +157,7 @@ struct NamedPool: Sendable {
     func activateVolume(_ control: Control) throws -> Bool {
         do {
             guard let volume = try volume(control) else { return false }
-            try volume.activate(control)
+            try volume.activate(control, isReadOnly: access == .readOnly)
             return true
         } catch let error as LogicalVolumeError where error.code == .notFound {
             return false

@@ -25,7 +25,7 @@ struct StorePool: Sendable {
         self.configuration = configuration
         self.directory = directory
         self.access = access
-        named = NamedPool(configuration.pool, root: directory.root)
+        named = NamedPool(configuration.pool, root: directory.root, access)
         backing = PoolBacking(configuration.pool, directory, access)
     }
 
@@ -118,7 +118,7 @@ struct StorePool: Sendable {
     func activate(_ alone: StoreAlone) throws -> ThinPool {
         let control = try kernel.control()
         if let named {
-            if access == .readWrite, try named.activateVolume(control), let pool = try named.active(control) {
+            if try named.activateVolume(control), let pool = try named.active(control) {
                 return pool
             }
             throw LayerStoreError(
@@ -164,11 +164,14 @@ struct StorePool: Sendable {
         return features
     }
 
-    /// Removes the pool's device where the store made it.
+    /// Removes the pool's device where the store made it, and a logical volume that was activated for reading only.
     ///
     /// - Returns: The kernel's refusal when something has it open.
     func remove(_ devices: LayerDevices) throws -> DeviceMapperError? {
-        guard named == nil else { return nil }
+        if let named {
+            if access == .readOnly, try named.isActiveForReading(kernel.control()) { try deactivateVolume() }
+            return nil
+        }
         return try devices.failure(removing: identity.poolUUID(access))
     }
 

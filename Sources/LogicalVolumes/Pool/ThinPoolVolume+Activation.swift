@@ -9,14 +9,17 @@ extension ThinPoolVolume {
     /// It is what “lvchange -ay” does, but for the run of thin_check. A pool that is active and shorter than its volume
     /// group says, because its extension was interrupted, gets its length.
     ///
-    /// - Parameter control: The device mapper.
+    /// - Parameters:
+    ///   - control: The device mapper.
+    ///   - isReadOnly: Whether the pool gets the feature `read_only`, with which the kernel writes nothing to its devices. A
+    ///     pool that is active stays as it is.
     /// - Returns: The state of the pool's device.
     /// - Throws: ``LogicalVolumeError``, among them ``LogicalVolumeError/Code/refusedGroup`` when another machine may use the
     ///   group; `DeviceMapperError` with the kernel's reason.
     @discardableResult
-    public func activate(_ control: Control) throws -> DeviceInformation {
+    public func activate(_ control: Control, isReadOnly: Bool = false) throws -> DeviceInformation {
         let lock = try LVMLock.ofGroup(group)
-        return try withExtendedLifetime(lock) { try locateForUse().activate(control) }
+        return try withExtendedLifetime(lock) { try locateForUse().activate(control, isReadOnly: isReadOnly) }
     }
 
     /// Removes the pool's devices; everything stays on the disks.
@@ -58,7 +61,7 @@ extension LocatedThinPool {
     }
 
     /// Makes or completes the devices; the group's lock is held.
-    func activate(_ control: Control) throws -> DeviceInformation {
+    func activate(_ control: Control, isReadOnly: Bool = false) throws -> DeviceInformation {
         let present = try control.informationIfPresent(on: .uuid(try DeviceUUID(poolUUID)))
         if present == nil, let thinVolume {
             throw LogicalVolumeError(
@@ -83,7 +86,7 @@ extension LocatedThinPool {
                 if change == .grown { hasGrown = true }
                 numbers.append(number)
             }
-            let table = try poolTable(metadata: numbers[0], data: numbers[1])
+            let table = try poolTable(metadata: numbers[0], data: numbers[1], isReadOnly: isReadOnly)
             guard present != nil else {
                 let uuid = try DeviceUUID(poolUUID)
                 let (_, change) = try bringUp(name: poolDeviceName, uuid: uuid, table: table, control)

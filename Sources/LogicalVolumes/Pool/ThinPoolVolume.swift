@@ -160,11 +160,12 @@ struct LocatedThinPool {
 
     /// The table of the pool on its two devices.
     func poolTable(
-        metadata metadataDevice: DeviceNumber, data: DeviceNumber
+        metadata metadataDevice: DeviceNumber, data: DeviceNumber, isReadOnly: Bool = false
     ) throws(LogicalVolumeError) -> MappingTable {
         let length = pool.extentCount * metadata.group.extentSize.count
         let blocks = length / segment.blockSize.count
-        let features = pool.errorWhenFull ? segment.features.union(.errorIfNoSpace) : segment.features
+        var features = pool.errorWhenFull ? segment.features.union(.errorIfNoSpace) : segment.features
+        if isReadOnly { features.insert(.readOnly) }
         let settings = try AutoextendSettings.of(profile: pool.profile)
         return MappingTable(
             ThinPoolTarget(

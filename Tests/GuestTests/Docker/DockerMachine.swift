@@ -36,13 +36,15 @@ final class DockerMachine {
     }
 
     /// Starts Docker with storage options, and waits until it answers.
-    func start(root: FilePath, _ options: [String]) throws {
+    ///
+    /// - Parameter shell: A shell that finds more programs for Docker; `nil` for ``shell``.
+    func start(root: FilePath, _ options: [String], shell programs: GuestShell? = nil) throws {
         // Without udevd Docker wants to be told that this is meant.
         let words = (["dm.override_udev_sync_check=true"] + options).map { "--storage-opt='\($0)'" }
         try Shell.run("rm -f /run/docker.sock")
         let daemon = try ChildProcess(
             """
-            \(shell.prelude)
+            \((programs ?? shell).prelude)
             exec dockerd --data-root '\(root)' --exec-root /run/docker --pidfile /run/docker.pid \
                 --host unix:///run/docker.sock --containerd /run/containerd/containerd.sock --bridge=none \
                 --iptables=false --ip6tables=false --ip-forward=false --userland-proxy=false \

@@ -15,12 +15,14 @@ final class DockerTests {
 
     private let checks: Checks
     private let program: FilePath
+    private let lvm2: FilePath
     private let machine: DockerMachine
     private var shell: GuestShell { machine.shell }
 
-    init(_ checks: Checks, program: FilePath, docker: FilePath) throws {
+    init(_ checks: Checks, program: FilePath, docker: FilePath, lvm2: FilePath) throws {
         self.checks = checks
         self.program = program
+        self.lvm2 = lvm2
         machine = try DockerMachine(docker)
     }
 
@@ -30,6 +32,7 @@ final class DockerTests {
         try takesTurnsOnAPoolOfSomebodyElse()
         try ImageTurnsTests(checks, program: program, machine: machine).run()
         try OddImagesTests(checks, program: program, machine: machine).run()
+        try DirectLVMImagesTests(checks, program: program, machine: machine, lvm2: lvm2).run()
     }
 
     private func root(_ path: FilePath, poolFiles: FilePath? = nil) -> DockerDataRoot {

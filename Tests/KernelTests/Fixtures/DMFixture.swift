@@ -81,9 +81,10 @@ final class DMFixture: Sendable {
     }
 }
 
-/// The command `dmlayer` that was built with the tests.
+/// The command `dmlayer` under test: `DMLAYER` in the environment, or the one that was built with the tests.
 enum DMLayerCommand {
     static let path: FilePath = {
+        if let named = unsafe getenv("DMLAYER") { return unsafe FilePath(platformString: named) }
         let ownPath = unsafe realpath("/proc/self/exe", nil)
         defer { unsafe free(ownPath) }
         let program = unsafe ownPath.map { unsafe FilePath(platformString: $0) } ?? ""

@@ -58,6 +58,28 @@ import Testing
         try fixture.finish()
     }
 
+    /// The command lists them beside the snapshotter, which has the store.
+    @Test func areListedWithTheirLayers() throws {
+        let fixture = try SnapshotterFixture()
+        try fixture.commit("lower")
+        _ = try fixture.snapshotter.prepare("k/1 active", parent: "lower", kind: .active, labels: [:])
+        try fixture.store.create(LayerID("own"))
+        let command = "'\(DMLayerCommand.path)' --root '\(fixture.base.root)'"
+        let (active, lower) = (try fixture.layer("k/1 active"), try fixture.layer("lower"))
+        let lines = try Shell.run("\(command) snapshot list").split(separator: "\n")
+        #expect(lines.first?.split(separator: " ").joined(separator: " ") == "KEY KIND LAYER DEVICE ID BYTES PARENT")
+        #expect(lines.dropFirst().map { $0.hasPrefix("k/1 active  active     \(active)  ") } == [true, false])
+        #expect(lines.dropFirst().map { $0.hasPrefix("lower       committed  \(lower)  ") } == [false, true])
+        #expect(lines.dropFirst().map { $0.hasSuffix("  lower") } == [true, false])
+        #expect(try Shell.run("\(command) snapshot list -q") == "k/1 active\nlower")
+        #expect(
+            try Shell.run(
+                "\(command) --json snapshot list | jq -r '.[] | [.id, .snapshot.key, .snapshot.parent] | join(\"|\")'")
+                == "\(active)|k/1 active|lower\n\(lower)|lower|")
+        try fixture.store.remove(LayerID("own"))
+        try fixture.finish()
+    }
+
     @Test func answersMounts() throws {
         let fixture = try SnapshotterFixture()
         try fixture.commit("layer")

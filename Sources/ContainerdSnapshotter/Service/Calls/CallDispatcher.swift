@@ -6,7 +6,7 @@ final class CallDispatcher: Sendable {
     /// Calls that are answered from memory: they never sleep, and a second one goes on beside a long list.
     private static let memoryThreads = 2
 
-    private let service: String
+    /// The methods by the paths of requests, such as `/grpc.health.v1.Health/Check`.
     private let methods: [String: CallMethod]
     private let kernel: CallQueue
     private let memory: CallQueue
@@ -15,14 +15,13 @@ final class CallDispatcher: Sendable {
     private let log: ServiceLog
 
     /// - Parameters:
-    ///   - service: The full name of the service.
-    ///   - methods: Its methods.
+    ///   - services: The methods of each service, by its full name.
     ///   - threads: How many calls may be in the kernel at a time.
     ///   - metrics: Where calls are counted.
     ///   - log: Where calls are noted.
-    init(_ service: String, _ methods: [CallMethod], threads: Int, _ metrics: ServiceMetrics, _ log: ServiceLog) {
-        self.service = service
-        self.methods = Dictionary(methods.map { ($0.name, $0) }) { first, _ in first }
+    init(_ services: [String: [CallMethod]], threads: Int, _ metrics: ServiceMetrics, _ log: ServiceLog) {
+        let methods = services.flatMap { service, methods in methods.map { ("/\(service)/\($0.name)", $0) } }
+        self.methods = Dictionary(methods) { first, _ in first }
         self.metrics = metrics
         self.log = log
         let run: @Sendable (Call) -> Void = { call in Self.run(call, metrics, log) }
@@ -32,11 +31,7 @@ final class CallDispatcher: Sendable {
     }
 
     /// The method that a request's path names.
-    func method(_ path: String) -> CallMethod? {
-        let parts = path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-        guard parts.count == 3, parts[0].isEmpty, parts[1].elementsEqual(service.utf8) else { return nil }
-        return methods[String(parts[2]) ?? ""]
-    }
+    func method(_ path: String) -> CallMethod? { methods[path] }
 
     /// Runs a call; its outcome goes to its completion.
     func begin(_ call: Call) {
