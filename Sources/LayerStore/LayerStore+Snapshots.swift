@@ -27,10 +27,10 @@ extension LayerStore {
     ///
     /// - Parameters:
     ///   - id: The id of the new layer.
-    ///   - parent: What to copy; `nil` takes the base device, that is, an empty file system.
+    ///   - parent: The layer to copy; `nil` takes the base device, that is, an empty file system.
     ///   - size: The size in bytes, at least the parent's; `nil` takes the parent's.
-    ///   - snapshot: What containerd knows about it.
-    /// - Throws: What ``create(_:parent:size:)`` throws.
+    ///   - snapshot: The record of the snapshot for containerd.
+    /// - Throws: The errors of ``create(_:parent:size:)``.
     public func createSnapshot(
         _ id: LayerID, parent: LayerID?, size: UInt64?, _ snapshot: SnapshotRecord
     ) throws(LayerStoreError) -> ActiveSnapshot {
@@ -62,7 +62,7 @@ extension LayerStore {
     /// - Parameters:
     ///   - id: The layer.
     ///   - change: Makes the record of the committed snapshot from the present one.
-    /// - Returns: What the store keeps about the layer now.
+    /// - Returns: The new metadata of the layer.
     /// - Throws: ``LayerStoreError/Code/noSuchLayer``, ``LayerStoreError/Code/notEnoughSpace``,
     ///   ``LayerStoreError/Code/lostWrites``.
     public func commitSnapshot(
@@ -71,9 +71,9 @@ extension LayerStore {
         try attempting("commit layer \(id)") { try Snapshots(core: core).commit(id, change) }
     }
 
-    /// Changes what containerd has written on a snapshot, durably.
+    /// Changes the record of a snapshot for containerd, durably.
     ///
-    /// - Returns: What the store keeps about the layer now.
+    /// - Returns: The new metadata of the layer.
     /// - Throws: ``LayerStoreError/Code/noSuchLayer``.
     public func updateSnapshot(
         _ id: LayerID, _ change: (inout SnapshotRecord) -> Void

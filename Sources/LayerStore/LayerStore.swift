@@ -10,7 +10,7 @@ public import SystemPackage
 /// process may have the same store open. All waits of a call together end with ``LayerStoreError/Code/busy`` when the
 /// patience of the store does.
 public final class LayerStore: Sendable {
-    /// What the operations work with.
+    /// The parts that the operations share.
     let core: StoreCore
 
     /// Opens a store.
@@ -44,7 +44,7 @@ public final class LayerStore: Sendable {
     /// The root of the store.
     public var root: FilePath { core.directory.root }
 
-    /// What was fixed when the store was made.
+    /// The configuration of the store, as `store.json` keeps it.
     public var configuration: StoreConfiguration { core.configuration }
 
     /// Whether anything may be written to the store's files and devices.
@@ -115,10 +115,10 @@ public final class LayerStore: Sendable {
     ///
     /// - Parameters:
     ///   - id: The id of the new layer.
-    ///   - parent: What to copy; `nil` takes the base device, that is, an empty file system.
+    ///   - parent: The layer to copy; `nil` takes the base device, that is, an empty file system.
     ///   - size: The size in bytes, at least the parent's, rounded up to sectors of 512; `nil` takes the parent's. The file
     ///     system grows with it.
-    /// - Returns: What the store keeps about the layer.
+    /// - Returns: The metadata of the new layer.
     /// - Throws: ``LayerStoreError/Code/layerExists``, ``LayerStoreError/Code/noSuchLayer`` for the parent,
     ///   ``LayerStoreError/Code/sizeTooSmall``, ``LayerStoreError/Code/notEnoughSpace``.
     @discardableResult
@@ -170,8 +170,8 @@ public final class LayerStore: Sendable {
 
     /// Makes a layer or the base device larger, while it is mounted as well; its file system grows with it.
     ///
-    /// A call that was interrupted can be repeated. What is made from the base device later gets its new size; layers that
-    /// exist keep theirs.
+    /// A call that was interrupted can be repeated. Layers that are made from the base device later get its new size;
+    /// layers that exist keep theirs.
     ///
     /// - Parameters:
     ///   - id: The layer, or ``LayerID/base``.
@@ -185,7 +185,7 @@ public final class LayerStore: Sendable {
 
     /// Everything that uses a layer's device: processes with files open, mounts in any namespace, devices on top.
     ///
-    /// What this process may not see, as from inside a container, is left out.
+    /// Users that this process may not see, as from inside a container, are left out.
     ///
     /// - Throws: ``LayerStoreError/Code/noSuchLayer``.
     public func users(of id: LayerID) throws(LayerStoreError) -> [LayerUser] {
@@ -199,7 +199,7 @@ public final class LayerStore: Sendable {
         try attempting("list the layers") { try LayerReporting(core: core).list() }
     }
 
-    /// What is known about one layer.
+    /// The metadata of a layer, and the state of its device.
     ///
     /// Nothing is activated and nothing is committed.
     ///
