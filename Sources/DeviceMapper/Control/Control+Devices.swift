@@ -168,7 +168,7 @@ extension Control {
     /// - Parameters:
     ///   - device: The device.
     ///   - deferred: Lets a device that is open go away when it is closed for the last time (`DM_DEFERRED_REMOVE`).
-    ///   - udev: What udev is told.
+    ///   - udev: The message to udev.
     /// - Throws: ``DeviceMapperError/Code/busy`` when it is open, ``DeviceMapperError/Code/noSuchDevice``.
     @discardableResult
     public func removeDevice(
@@ -245,7 +245,7 @@ extension Control {
     /// - Parameters:
     ///   - device: The device.
     ///   - options: How the implied suspend of an active device treats what is in flight when a new table takes over.
-    ///   - udev: What udev is told.
+    ///   - udev: The message to udev.
     /// - Throws: The target's refusal; the loaded table is gone then.
     @discardableResult
     public func resumeDevice(
