@@ -40,7 +40,7 @@ struct GlobalOptions: ParsableArguments {
     /// Where the result goes.
     var output: Output { printing.output }
 
-    /// What stands in the configuration file, if one was named.
+    /// The content of the configuration file; `nil` where none was named.
     func configuration() throws -> DaemonConfiguration? {
         try config.map { try DaemonConfiguration(reading: FilePath($0)) }
     }
