@@ -14,7 +14,7 @@ extension LayerStore {
     ///   - parent: The layer to compare with; `nil` takes the layer that it was made from. The base device, which holds
     ///     nothing, makes everything an addition, and so does a parent that is not known, as in a root of Docker's.
     ///   - cancellation: Asked before each entry.
-    /// - Throws: ``LayerStoreError/Code/noSuchLayer`` for the layer or its parent; what the kernel says.
+    /// - Throws: ``LayerStoreError/Code/noSuchLayer`` for the layer or its parent; the kernel's error.
     public func changes(
         of id: LayerID, against parent: LayerID? = nil, cancellation: Cancellation = .never
     ) throws(LayerStoreError) -> ChangeSet {
@@ -67,7 +67,7 @@ extension LayerStore {
     /// - Parameters:
     ///   - id: The layer.
     ///   - body: Gets the directory; `nil` for a layer that was never mounted.
-    /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or what the kernel says.
+    /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or the kernel's error.
     public func withContent<Result>(
         of id: LayerID, _ body: (FileDescriptor?) -> Result
     ) throws(LayerStoreError) -> Result {

@@ -41,7 +41,7 @@ extension LayerStore {
 
     /// Activates the device of a snapshot unless it is active, as it is not after the machine has been started again.
     ///
-    /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or what the kernel says.
+    /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or the kernel's error.
     public func activateSnapshot(_ id: LayerID) throws(LayerStoreError) -> ActiveSnapshot {
         try attempting("activate layer \(id)") { try Snapshots(core: core).activate(id) }
     }
@@ -49,7 +49,7 @@ extension LayerStore {
     /// A snapshot whose device is active and can be mounted as it is; this waits for no other operation.
     ///
     /// - Returns: `nil` where ``activateSnapshot(_:)`` has something to do, or to wait for.
-    /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or what the kernel says.
+    /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or the kernel's error.
     public func snapshotIfActive(_ id: LayerID) throws(LayerStoreError) -> ActiveSnapshot? {
         try attempting("ask whether layer \(id) is active") { try Snapshots(core: core).activeAlready(id) }
     }
@@ -102,7 +102,7 @@ extension LayerStore {
     ///
     /// A layer that is not mounted is mounted for the time of the call, as ``changes(of:against:cancellation:)`` does it.
     ///
-    /// - Throws: ``LayerStoreError/Code/noSuchLayer``; what the kernel says.
+    /// - Throws: ``LayerStoreError/Code/noSuchLayer``; the kernel's error.
     public func owner(of id: LayerID) throws(LayerStoreError) -> (user: UInt32, group: UInt32) {
         try attempting("read the owner of layer \(id)") { try LayerDifference(core: core).owner(of: id) }
     }

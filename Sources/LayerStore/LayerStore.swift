@@ -19,7 +19,7 @@ public final class LayerStore: Sendable {
     ///
     /// - Parameters:
     ///   - root: The root of the store.
-    ///   - options: Options that must not contradict what the store was made with.
+    ///   - options: Options, which must not contradict the configuration of the store.
     ///   - transport: How commands reach the kernel; `nil` opens the control node when it is needed.
     ///   - access: Whether anything may be written. With `.readOnly` the store must not be in use otherwise; layers are
     ///     mounted below `/run/dmlayer`, what a crash left is not put right, and what changes anything is refused.
@@ -69,7 +69,7 @@ public final class LayerStore: Sendable {
     ///     outside its user namespace.
     ///   - transport: How commands reach the kernel; `nil` opens the control node.
     ///   - removals: When the data of removed layers becomes free.
-    ///   - note: Is told what was asked for and not done, although nothing failed.
+    ///   - note: Is told about requests that were not carried out, although nothing failed.
     /// - Throws: ``LayerStoreError/Code/optionsContradict``, ``LayerStoreError/Code/invalidOption``,
     ///   ``LayerStoreError/Code/backingStore``, ``LayerStoreError/Code/notEnoughSpace``; ``LayerStoreError/Code/busy``
     ///   when other operations on the store do not end within 30 seconds.
@@ -95,7 +95,7 @@ public final class LayerStore: Sendable {
     ///   - root: The root.
     ///   - transport: How commands reach the kernel; `nil` opens the control node.
     /// - Returns: Whether there was such a store.
-    /// - Throws: ``LayerStoreError/Code/busy`` while an `init` is at work, or what the kernel says.
+    /// - Throws: ``LayerStoreError/Code/busy`` while an `init` is at work, or the kernel's error.
     public static func takeAwayIncomplete(
         _ root: FilePath, transport: (any ControlTransport)? = nil
     ) throws(LayerStoreError) -> Bool {
@@ -137,7 +137,7 @@ public final class LayerStore: Sendable {
     ///   - label: The SELinux label of everything in it. A layer that is mounted already must have this label.
     /// - Returns: The absolute path of the layer's content: the directory `rootfs` in its file system, or all of that in
     ///   containerd's snapshots. A snapshot that must not change is mounted read-only.
-    /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or what the kernel says.
+    /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or the kernel's error.
     public func mount(_ id: LayerID, label: String? = nil) throws(LayerStoreError) -> FilePath {
         try attempting("mount layer \(id)") { try MountLayer(core: core).mount(id, label: label) }
     }

@@ -56,7 +56,7 @@ public final class ImageStore {
     ///   - store: The store.
     ///   - patience: How long to wait for another process that changes the images.
     ///   - cancellation: Asked for each mebibyte.
-    ///   - note: Is told what differs from what was asked for.
+    ///   - note: Is told about differences from the request.
     /// - Throws: ``ImageError/Code/busy``; ``ImageError/Code/damaged`` where a change that was cut off can neither be
     ///   completed nor taken back.
     public init(

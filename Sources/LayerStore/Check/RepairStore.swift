@@ -3,7 +3,7 @@ internal import Filesystems
 internal import SystemPackage
 internal import ThinProvisioning
 
-/// Mends what can be mended without guessing.
+/// Makes the repairs that need no guessing.
 struct RepairStore {
     let core: StoreCore
 

@@ -3,7 +3,7 @@ internal import DeviceMapper
 internal import SystemCalls
 internal import SystemPackage
 
-/// A block device on which a physical volume may be, with what the kernel says of it.
+/// A block device on which a physical volume may be, with its attributes in sysfs.
 struct ScannedDevice {
     /// Its directory below `/sys`.
     let directory: FilePath
@@ -17,7 +17,7 @@ struct ScannedDevice {
     /// The directory of the disk that it is a partition of, or its own.
     var disk: FilePath { partition == nil ? directory : directory.removingLastComponent() }
 
-    /// The first line of a file below its directory; `nil` where the file cannot be read.
+    /// The text of a file below its directory, without the newline; `nil` where the file cannot be read.
     func attribute(_ path: String) -> String? { try? PseudoFile.readLine(directory.appending(path)) }
 }
 
