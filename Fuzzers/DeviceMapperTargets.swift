@@ -11,7 +11,7 @@ extension FuzzTarget {
             let entries = accepting { () throws(DeviceMapperError) in
                 try payload.devices(version: InterfaceVersion(major: 4, minor: minor, patch: 0))
             }
-            // Whatever the records say of each other, they do not make more of the answer than it has.
+            // No reference from one record to another makes more of the answer than it has.
             let sum = (entries ?? []).reduce(0) { $0 + $1.name.bytes.count + ($1.uuid?.bytes.count ?? 0) }
             demand(sum <= payload.bytes.count, "\(payload.bytes.count) bytes are names of \(sum) bytes")
         case 1:

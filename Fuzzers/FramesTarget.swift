@@ -18,7 +18,7 @@ extension FuzzTarget {
         return CallDispatcher([SnapshotsMethods.service: [stat, list]], threads: 1, ServiceMetrics(), log)
     }()
 
-    /// What a client of “dmlayer serve” sends: HTTP/2 and gRPC.
+    /// The bytes that a client of “dmlayer serve” sends: HTTP/2 and gRPC.
     static let frames = FuzzTarget(name: "frames") { input in
         var reader = InputReader(input)
         let (options, chunk) = (reader.byte(), Int(reader.byte()) + 1)
@@ -35,7 +35,7 @@ extension FuzzTarget {
             demand(false, "a connection is refused: \(error)")
         }
         for start in stride(from: 0, to: bytes.count, by: chunk) where channel.isActive {
-            // What HTTP/2 says about its errors is for nobody but the connection.
+            // Errors of HTTP/2 are only for the connection.
             _ = try? channel.writeInbound(ByteBuffer(bytes: bytes[start..<min(start + chunk, bytes.count)]))
             channel.embeddedEventLoop.run()
         }

@@ -23,7 +23,7 @@ struct FuzzTarget: Sendable {
     }()
 }
 
-/// What libFuzzer calls with one input.
+/// The function that libFuzzer calls with one input.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     unsafe FuzzTarget.chosen.run(Array(UnsafeBufferPointer(start: bytes, count: count)))

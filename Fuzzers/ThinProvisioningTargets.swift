@@ -124,7 +124,7 @@ struct MetadataImage: ThinMetadataSource {
             guard let block = blocks[number] else { continue }
             let original = Self.original.blocks[number] ?? block
             let kinds: [MetadataBlock.Kind] = [.superblock, .node, .bitmap, .index]
-            // What it was; a block that was none becomes a node.
+            // A block keeps its original kind; a block that had none becomes a node.
             let kind = kinds.first { (try? MetadataBlock(original, number, $0)) != nil } ?? .node
             let checksum = unsafe CRC32C.checksum(block.span.bytes.extracting(4..<block.count)) ^ kind.rawValue
             for byte in 0..<4 { blocks[number]?[byte] = UInt8(truncatingIfNeeded: checksum >> (8 * UInt32(byte))) }

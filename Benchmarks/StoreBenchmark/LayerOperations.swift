@@ -66,7 +66,7 @@ struct LayerOperations {
         return results + [try register(rounds)]
     }
 
-    /// What Docker's format takes besides the snapshot.
+    /// Measures the new file of a layer, which Docker's format takes besides the snapshot.
     private func register(_ rounds: Int) throws -> Report.Operation {
         var samples = Samples()
         for number in numbers(4, rounds) {
@@ -117,7 +117,7 @@ struct LayerOperations {
         mount.floorCommits = try commits(20) { try raw.mount(numbers[$0]) }
         unmount.floorCommits = try commits(20) { try raw.unmount(numbers[$0]) }
 
-        // What was mounted, and so has blocks of its own, is what a discard has something to do with.
+        // A layer that was mounted has blocks of its own, so a discard has something to do.
         let discarding = try fixture.opened(.beforeReturning, options: ["dm.blkdiscard=true"])
         var removals = Comparison()
         try removals.alternate(rounds) {

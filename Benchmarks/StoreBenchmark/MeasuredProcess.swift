@@ -3,9 +3,9 @@ import SystemPackage
 
 /// A program that is run to its end.
 enum MeasuredProcess {
-    /// What a run has taken.
+    /// The time and the memory of a run.
     struct Usage: Sendable {
-        /// From its start to its end, in microseconds.
+        /// The time from its start to its end, in microseconds.
         let microseconds: Double
         /// The most memory that it had at a time, in bytes.
         let memory: Int

@@ -24,7 +24,7 @@ struct Report: Encodable {
         let place: Place
         let ours: Summary
         let floor: Summary?
-        /// What the floor of it is.
+        /// The operation that is measured as the floor, in words.
         let floorIs: String
         /// Commits of the pool for each.
         var commits: Double?
@@ -46,7 +46,7 @@ struct Report: Encodable {
         let floorEightThreads: Summary
     }
 
-    /// What commands cost on a store of so many layers.
+    /// The cost of commands on a store with a number of layers.
     struct StoreSize: Encodable {
         let layers: Int
         /// By the command, in microseconds.
@@ -59,7 +59,7 @@ struct Report: Encodable {
         var commandListingPerLayer = 0.0
     }
 
-    /// What it takes to find the one file that a layer has changed.
+    /// The time to find the one file that a layer has changed.
     struct ContentChanges: Encodable {
         let name: String
         let files: Int
@@ -86,7 +86,7 @@ struct Report: Encodable {
 
 /// The report as tables in Markdown.
 extension Report {
-    /// What a system call costs.
+    /// The kernel, the number of processors and the cost of a system call.
     var heading: String {
         "Kernel \(kernel), processors: \(processors). A system call: \(microseconds(systemCall.p10)) µs (p10), "
             + "\(microseconds(systemCall.median)) µs (median).\n"

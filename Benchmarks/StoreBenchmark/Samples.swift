@@ -31,7 +31,7 @@ struct Samples: Sendable {
     var summary: Summary { Summary(p10: quantile(0.1), median: quantile(0.5), p99: quantile(0.99), count: count) }
 }
 
-/// What is reported of a number of durations, in microseconds.
+/// The statistics of a number of durations, in microseconds.
 struct Summary: Encodable, Sendable {
     let p10: Double
     let median: Double
@@ -53,7 +53,7 @@ enum Clock {
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
-    /// What reading it costs, in nanoseconds: in User-Mode Linux, a system call.
+    /// The cost of reading the clock, in nanoseconds: in User-Mode Linux, a system call.
     static let cost: Int64 = {
         let costs = (0..<2000).map { _ in
             let start = nanoseconds

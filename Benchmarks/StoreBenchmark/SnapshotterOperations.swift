@@ -2,7 +2,7 @@ import Glibc
 import SystemPackage
 import TestSupport
 
-/// What containerd waits for: calls of “dmlayer serve” over its socket, beside the floor on the same pool.
+/// The calls that containerd waits for: “dmlayer serve” over its socket, beside the floor on the same pool.
 struct SnapshotterOperations {
     let fixture: BenchmarkStore
     let place: Place

@@ -2,7 +2,7 @@ import LayerStore
 import SystemPackage
 import TestSupport
 
-/// What a command costs by the number of layers that the store has.
+/// The cost of a command by the number of layers in the store.
 struct StoreSizes {
     let isQuick: Bool
     let command: String

@@ -46,7 +46,7 @@ struct SystemCalls {
         return differences
     }
 
-    /// What strace watches: `rounds` times one operation, on layers of the numbers from `first` on.
+    /// Performs one operation as many times as `rounds` has numbers, for strace to watch.
     static func perform(
         _ operation: String, rounds: Range<Int>, root: FilePath, floorDirectory: FilePath?, imageDevice: UInt32
     ) throws {

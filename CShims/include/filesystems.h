@@ -1,8 +1,8 @@
 #ifndef CSHIMS_FILESYSTEMS_H
 #define CSHIMS_FILESYSTEMS_H
 
-// What the kernel's headers for programs leave out or hide from Swift: ioctls of mounted file systems, whose request
-// codes are macros and whose structures only the file systems' own packages define.
+// Interfaces that the kernel's headers for programs leave out or hide from Swift: ioctls of mounted file systems, whose
+// request codes are macros and whose structures only the file systems' own packages define.
 #include <stdint.h>
 
 // EXT4_IOC_RESIZE_FS; the size is in blocks of the file system.

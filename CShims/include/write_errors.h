@@ -1,7 +1,7 @@
 #ifndef CSHIMS_WRITE_ERRORS_H
 #define CSHIMS_WRITE_ERRORS_H
 
-// What a file system whose writes have failed needs: sync_file_range(2) is a GNU extension that Swift does not see, and
+// Calls for a file system whose writes have failed: sync_file_range(2) is a GNU extension that Swift does not see, and
 // the request code of EXT4_IOC_SHUTDOWN is a macro in no header for programs.
 
 // Waits for what is being written to a file or block device, writes and flushes nothing, and reports a write that has

@@ -8,8 +8,8 @@ extension BlockDevice {
     /// The corresponding C function is `pwrite`.
     ///
     /// - Parameters:
-    ///   - bytes: What to write.
-    ///   - offset: Where the first byte goes; no alignment is needed.
+    ///   - bytes: The bytes to write.
+    ///   - offset: The place of the first byte; no alignment is needed.
     /// - Throws: ``BlockDeviceError``, with the code `outOfRange` when the device is too short.
     public func write(_ bytes: [UInt8], offset: UInt64) throws(BlockDeviceError) {
         let size = try size()

@@ -9,7 +9,7 @@ public import SystemPackage
 /// It is open until ``close()`` or until the last reference to it is gone, whichever comes first; whoever needs it open
 /// for its own sake, as an exclusive claim or as what keeps a loop device attached, ends with ``close()``.
 public final class BlockDevice: Sendable {
-    /// What a device is opened for.
+    /// The operations that an open device allows.
     public enum Access: Hashable, Sendable {
         /// Reading, and the queries.
         case readOnly
@@ -28,7 +28,7 @@ public final class BlockDevice: Sendable {
     ///
     /// - Parameters:
     ///   - path: A device node, or a link to one.
-    ///   - access: What the device is opened for.
+    ///   - access: The operations that the device must allow.
     ///   - isExclusive: Claims the device: it fails while a file system, a mapping, swap or another such claim holds the
     ///     device, and keeps them off it until the device is closed (`O_EXCL`). Plain opens are not kept off.
     /// - Throws: ``BlockDeviceError`` with the code `notFound`, `notABlockDevice`, `notPermitted`, `readOnly`, or

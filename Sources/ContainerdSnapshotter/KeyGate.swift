@@ -25,9 +25,9 @@ final class KeyGate: Sendable {
         /// The claims that wait, in the order in which they came.
         var waiting: [Claim] = []
 
-        /// Gives a claim what it needs if it is free, and no claim before it waits for any of it.
+        /// Gives a claim its keys if they are free, and no claim before it waits for any of them.
         ///
-        /// - Parameter reserved: What the claims before it wait for, and whether they want it alone.
+        /// - Parameter reserved: The keys that earlier claims wait for; `true` for a key that one of them wants alone.
         mutating func take(_ claim: Claim, _ reserved: [SnapshotKey: Bool]) -> Bool {
             guard claim.keys.allSatisfy({ users[$0] == nil && reserved[$0] == nil }),
                 claim.shared.allSatisfy({ users[$0, default: 0] >= 0 && reserved[$0] != true })
@@ -76,8 +76,8 @@ final class KeyGate: Sendable {
 
     /// Runs `body` so, unless its caller has left before its turn.
     ///
-    /// - Throws: What `body` throws; ``SnapshotterError/Code/cancelled`` or ``SnapshotterError/Code/deadlineExceeded`` if
-    ///   it did not run.
+    /// - Throws: The errors of `body`; ``SnapshotterError/Code/cancelled`` or
+    ///   ``SnapshotterError/Code/deadlineExceeded`` if `body` did not run.
     func with<Result>(
         _ keys: [String], sharing shared: [String] = [], for caller: Caller?,
         _ body: () throws(SnapshotterError) -> Result

@@ -9,7 +9,7 @@ struct LabelUpdate {
         self.labels = labels
         var names: [Substring] = []
         for path in paths where path != "labels" {
-            // What follows is taken as it is: a label's name has dots and slashes of its own.
+            // The rest of the path is taken as it is: a label's name has dots and slashes of its own.
             guard path.hasPrefix("labels.") else {
                 throw SnapshotterError(
                     .invalidArgument, "the field “\(path)” of a snapshot cannot be changed; only its labels can")

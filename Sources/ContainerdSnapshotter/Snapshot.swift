@@ -1,17 +1,17 @@
 public import LayerStore
 
-/// What containerd can learn about a snapshot: its `Info`.
+/// A snapshot as containerd sees it: its `Info`.
 public struct Snapshot: Hashable, Sendable {
-    /// What a snapshot is for.
+    /// The purpose of a snapshot: active, committed or a view.
     public typealias Kind = SnapshotRecord.Kind
 
-    /// The name that containerd has for it.
+    /// The name that containerd has for the snapshot.
     public let key: String
-    /// The key of what it was made from; empty for one that began with an empty file system.
+    /// The key of the snapshot that it was made from; empty for one that began with an empty file system.
     public let parent: String
-    /// What it is for.
+    /// The purpose of the snapshot.
     public let kind: Kind
-    /// What containerd has written on it.
+    /// The labels that containerd has given the snapshot.
     public let labels: [String: String]
     /// When it was made, or committed, in nanoseconds since 1970.
     public let created: Int64

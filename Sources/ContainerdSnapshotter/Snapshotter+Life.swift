@@ -11,7 +11,7 @@ extension Snapshotter {
     ///   - key: Its name.
     ///   - parent: The committed snapshot that it begins as; empty for an empty file system.
     ///   - kind: ``SnapshotRecord/Kind/active`` or ``SnapshotRecord/Kind/view``.
-    ///   - labels: What containerd writes on it. ``sizeLabel`` says its size, `containerd.io/snapshot/uidmapping` and `gidmapping`
+    ///   - labels: Its labels. ``sizeLabel`` says its size, `containerd.io/snapshot/uidmapping` and `gidmapping`
     ///     its user namespace; one without a value is left out.
     ///   - caller: The caller; if it leaves while this waits for another operation, this does not run.
     /// - Returns: How to mount it.
@@ -46,14 +46,14 @@ extension Snapshotter {
         }
     }
 
-    /// Makes an active snapshot one that others can be made from.
+    /// Makes an active snapshot a committed one, from which other snapshots can be made.
     ///
-    /// Its device goes away; one that is still mounted stays what it is to who has it mounted, and goes after that.
+    /// Its device goes away. A device that is still mounted stays as it is for its users, and goes after them.
     ///
     /// - Parameters:
     ///   - key: The active snapshot. Nothing has this name afterwards.
     ///   - name: The name of the committed one.
-    ///   - parent: What the parent must be; empty leaves it as it is.
+    ///   - parent: The parent that the snapshot must have; empty leaves it as it is.
     ///   - labels: The labels of the committed one, which inherits none.
     ///   - caller: The caller; if it leaves while this waits for another operation, this does not run.
     /// - Throws: ``SnapshotterError/Code/notFound``, ``SnapshotterError/Code/alreadyExists`` for the name,

@@ -94,7 +94,7 @@ public final class Snapshotter: Sendable {
     /// How to mount an active snapshot or a view whose device is there; this waits for no other operation.
     ///
     /// - Returns: `nil` where ``mounts(_:for:)`` has something to do, or to wait for.
-    /// - Throws: What ``mounts(_:for:)`` throws.
+    /// - Throws: The errors of ``mounts(_:for:)``.
     public func mountsIfActive(_ key: String) throws(SnapshotterError) -> [SnapshotMount]? {
         try gate.withIfFree(key) { () throws(SnapshotterError) in
             let entry = try mountable(key)
@@ -124,7 +124,7 @@ public final class Snapshotter: Sendable {
     ///   - paths: Which of them count: `labels` for all of them, `labels.` with a label's name behind it for one, which is
     ///     deleted where `labels` has no such label. None is all.
     ///   - caller: The caller; if it leaves while this waits for another operation, this does not run.
-    /// - Returns: What the snapshot is now.
+    /// - Returns: The changed snapshot.
     /// - Throws: ``SnapshotterError/Code/notFound``; ``SnapshotterError/Code/invalidArgument`` for another path.
     public func update(
         _ key: String, labels: [String: String], paths: [String], for caller: Caller? = nil

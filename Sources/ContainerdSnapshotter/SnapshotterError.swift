@@ -2,7 +2,7 @@ internal import LayerStore
 
 /// An operation on a snapshot that could not be carried out.
 public struct SnapshotterError: Error, Sendable, CustomStringConvertible {
-    /// What went wrong, as containerd tells errors apart.
+    /// The kind of the failure, as containerd tells errors apart.
     public enum Code: String, Hashable, Sendable {
         /// The request makes no sense, whatever the state of the snapshots.
         case invalidArgument = "invalid_argument"
@@ -26,9 +26,9 @@ public struct SnapshotterError: Error, Sendable, CustomStringConvertible {
         case `internal` = "internal"
     }
 
-    /// What went wrong.
+    /// The kind of the failure.
     public let code: Code
-    /// What was attempted, why it failed and what to do.
+    /// The operation that failed, the reason and the remedy.
     public let description: String
 
     init(_ code: Code, _ description: String) {

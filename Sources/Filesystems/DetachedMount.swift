@@ -31,7 +31,7 @@ public final class DetachedMount: Sendable {
     ///   - type: The file system's name in `/proc/filesystems`.
     ///   - options: Options as in `/etc/fstab`, each of which may hold several, separated by commas; of what every file
     ///     system has, only the access counts.
-    ///   - access: What is to be done in it.
+    ///   - access: The kind of access to the file system.
     /// - Throws: ``FilesystemError``: `EROFS` when the file system must be mended, and the device is read-only; `EBUSY`
     ///   when it is mounted elsewhere with another access.
     public init(

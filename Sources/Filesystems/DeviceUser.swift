@@ -17,9 +17,9 @@ public enum DeviceUser: Hashable, Sendable {
         if case .process = self { true } else { false }
     }
 
-    /// Everything that is known to use a device; a mount namespace is named once, by one of its processes.
+    /// All known users of a device; a mount namespace is named once, by one of its processes.
     ///
-    /// What ends while it is looked for is left out.
+    /// A process that ends during the search is left out.
     public static func users(of device: DeviceNumber) -> [DeviceUser] {
         var users: [DeviceUser] = []
         // By the number of the mount namespace.
@@ -83,7 +83,7 @@ public enum DeviceUser: Hashable, Sendable {
 }
 
 extension DeviceUser: CustomStringConvertible {
-    /// Who it is and what of the device it uses.
+    /// The user and the path by which it uses the device, for a message.
     public var description: String {
         switch self {
         case .process(let process, let name, let path): "process \(process) (\(name)), which has \(path) open"

@@ -109,7 +109,7 @@ struct Ext4InodeTable {
         }
     }
 
-    /// What of an inode is compared: all but i_atime, i_checksum_lo, i_checksum_hi and i_atime_extra.
+    /// The compared bytes of an inode: all but i_atime, i_checksum_lo, i_checksum_hi and i_atime_extra.
     private static let compared = [0..<0x8, 0xc..<0x7c, 0x7e..<0x82, 0x84..<0x8c, 0x90..<0x100]
 
     private static func isSame(_ one: UnsafeRawPointer, _ other: UnsafeRawPointer, size: Int) -> Bool {

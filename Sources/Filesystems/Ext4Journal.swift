@@ -10,9 +10,9 @@ public enum Ext4Journal {
     ///
     /// ext4 itself notices that at the unmount, when it has nothing left to do, and marks the journal as empty all the
     /// same (seen on Linux 6.1.176 and 6.12.113): files are damaged that were synchronised long before. A file system that
-    /// was stopped first keeps its journal, and the next mount writes all of it to its place. What was written and not
-    /// synchronised is brought to the device before that, for it cannot be afterwards. A file system in use is left as it
-    /// is. Where no write has failed, nothing is written or flushed.
+    /// was stopped first keeps its journal, and the next mount writes all of it to its place. Data that was written and
+    /// not synchronised is brought to the device before that, for it cannot be afterwards. A file system in use is left
+    /// as it is. Where no write has failed, nothing is written or flushed.
     ///
     /// The corresponding ioctl is `EXT4_IOC_SHUTDOWN`.
     ///

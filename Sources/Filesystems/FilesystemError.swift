@@ -2,13 +2,13 @@ public import SystemPackage
 
 /// An operation on a file system that could not be carried out.
 public struct FilesystemError: Error, Hashable, Sendable {
-    /// What was attempted, to complete "cannot …".
+    /// The operation that failed, to complete "cannot …".
     public let operation: String
-    /// The device or the directory that it was attempted on.
+    /// The device or the directory of the operation.
     public let path: FilePath
-    /// The kernel's error number, if it was the kernel that refused.
+    /// The kernel's error number, if the kernel refused the operation.
     public let errno: Errno?
-    /// What else is known, and what to do.
+    /// Further facts, and a remedy.
     public let detail: String?
 
     /// Makes an error.
@@ -21,7 +21,7 @@ public struct FilesystemError: Error, Hashable, Sendable {
 }
 
 extension FilesystemError: CustomStringConvertible {
-    /// What was attempted on what, and why it failed.
+    /// The operation, its path and the reason for the failure.
     public var description: String {
         (["cannot \(operation) \(path)", errno.map { "\($0) (errno \($0.rawValue))" }, detail] as [String?])
             .compactMap(\.self).joined(separator: ": ")

@@ -88,7 +88,7 @@ public enum FilesystemMaker {
         }
     }
 
-    /// What a program says is wrong, in one line: without its version, its usage and the report of its progress.
+    /// The error message of a program in one line: without its version, its usage and its progress report.
     static func complaint(of type: FilesystemType, in output: String) -> String {
         let lines = output.split(whereSeparator: \.isNewline).map { line in
             line.split(whereSeparator: \.isWhitespace).joined(separator: " ")

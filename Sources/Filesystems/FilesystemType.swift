@@ -31,9 +31,9 @@ public enum FilesystemType: String, Hashable, Sendable, CaseIterable {
     }
 }
 
-/// What the superblock of a file system says.
+/// The fields of a file system's superblock.
 public struct Superblock: Hashable, Sendable {
-    /// The file system.
+    /// The type of the file system.
     public let type: FilesystemType
     /// Its UUID, in the form of blkid.
     public let uuid: String

@@ -2,7 +2,7 @@ internal import BlockDevices
 public import DeviceMapper
 public import SystemPackage
 
-/// What is mounted, in the mount namespace of a process.
+/// The mounts in the mount namespace of a process.
 public struct MountTable: Hashable, Sendable {
     /// One mount.
     public struct Entry: Hashable, Sendable {
@@ -10,7 +10,7 @@ public struct MountTable: Hashable, Sendable {
         public let device: DeviceNumber
         /// The directory of the file system that is mounted, `/` for all of it.
         public let root: String
-        /// Where it is mounted.
+        /// The place where it is mounted.
         public let mountPoint: FilePath
         /// The options of the mount.
         public let options: String

@@ -47,7 +47,7 @@ enum Program {
                 guard isReadable else { continue }
                 let count = try unsafe buffer.withUnsafeMutableBytes({ try unsafe output.read(into: $0) })
                 guard count > 0 else { break }
-                // What mkfs has to say fits easily; more is read so that it does not wait, and dropped.
+                // The output of mkfs fits easily; more is read so that the program does not wait, and dropped.
                 if text.count < 1 << 16 { text += buffer[..<count] }
             }
             var status: CInt = 0

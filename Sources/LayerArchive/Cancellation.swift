@@ -1,6 +1,6 @@
-/// What long work asks now and then to learn whether its result is still wanted.
+/// A request to end long work early, because its result is not wanted any more.
 ///
-/// It is asked before each entry and about once per mebibyte.
+/// The work asks for it before each entry and about once per mebibyte.
 public struct Cancellation: Sendable {
     private let isRequested: @Sendable () -> Bool
 

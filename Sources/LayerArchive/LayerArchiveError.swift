@@ -2,7 +2,7 @@ public import SystemPackage
 
 /// A layer that could not be compared, archived or unpacked.
 public struct LayerArchiveError: Error, Hashable, Sendable {
-    /// What went wrong, for a program to decide on.
+    /// The kind of the failure, for a program to decide on.
     public struct Code: Hashable, Sendable {
         private enum Value: String {
             case malformed, truncated, unsupported, outsideRoot, reservedName, changedMeanwhile, misuse
@@ -34,9 +34,9 @@ public struct LayerArchiveError: Error, Hashable, Sendable {
         public static let cancelled = Code(value: .cancelled)
     }
 
-    /// What went wrong.
+    /// The kind of the failure.
     public let code: Code
-    /// What was attempted, or what is wrong.
+    /// The operation that failed, or the fault of the archive.
     public let reason: String
     /// The bytes of the name of the archive's entry or the layer's file that it happened at.
     public internal(set) var name: [UInt8]?
@@ -63,7 +63,7 @@ extension LayerArchiveError.Code: CustomStringConvertible {
 }
 
 extension LayerArchiveError: CustomStringConvertible {
-    /// What was attempted on which entry, why it failed, and what to do where that is known.
+    /// The operation, the entry, the reason for the failure, and a remedy where one is known.
     public var description: String {
         var text = reason
         if let name { text += " “\(FileName.printable(name))”" }

@@ -3,7 +3,7 @@ public import SystemPackage
 
 /// The content of layers as archives.
 extension LayerStore {
-    /// What a layer changed of its parent, by Docker's rules.
+    /// The differences between a layer and its parent, by Docker's rules.
     ///
     /// A layer that is mounted is read where it is, and may be in use. Another one is mounted for the time of the call,
     /// read-only and at no place that anybody else sees; nothing is written to it, unless it was not unmounted properly
@@ -11,10 +11,10 @@ extension LayerStore {
     ///
     /// - Parameters:
     ///   - id: The layer.
-    ///   - parent: What to compare with; `nil` takes the layer that it was made from. The base device, which holds
+    ///   - parent: The layer to compare with; `nil` takes the layer that it was made from. The base device, which holds
     ///     nothing, makes everything an addition, and so does a parent that is not known, as in a root of Docker's.
     ///   - cancellation: Asked before each entry.
-    /// - Throws: ``LayerStoreError/Code/noSuchLayer`` for the layer or its parent; what the kernel says.
+    /// - Throws: ``LayerStoreError/Code/noSuchLayer`` for the layer or its parent; the kernel's error.
     public func changes(
         of id: LayerID, against parent: LayerID? = nil, cancellation: Cancellation = .never
     ) throws(LayerStoreError) -> ChangeSet {
@@ -37,14 +37,14 @@ extension LayerStore {
         }
     }
 
-    /// Writes what a layer changed of its parent as a tar archive, by Docker's rules.
+    /// Writes the differences between a layer and its parent as a tar archive, by Docker's rules.
     ///
     /// - Parameters:
     ///   - id: The layer.
     ///   - parent: As of ``changes(of:against:cancellation:)``.
     ///   - output: Where the archive goes.
-    ///   - export: What goes into the archive, and whether the work is still wanted.
-    /// - Returns: What was written.
+    ///   - export: The settings of the archive, with the cancellation.
+    /// - Returns: The numbers of entries and bytes that were written.
     /// - Throws: `LayerArchiveError` as ``LayerStoreError/underlying``: `.output` when the archive cannot be written,
     ///   `.changedMeanwhile` when the layer is in use and a file was changed while it was read.
     @discardableResult
@@ -67,7 +67,7 @@ extension LayerStore {
     /// - Parameters:
     ///   - id: The layer.
     ///   - body: Gets the directory; `nil` for a layer that was never mounted.
-    /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or what the kernel says.
+    /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or the kernel's error.
     public func withContent<Result>(
         of id: LayerID, _ body: (FileDescriptor?) -> Result
     ) throws(LayerStoreError) -> Result {
@@ -88,7 +88,7 @@ extension LayerStore {
     ///   - archive: Where the archive comes from.
     ///   - id: The layer.
     ///   - extraction: Whether the work is still wanted.
-    /// - Returns: What was unpacked, with the size that Docker calls the layer's.
+    /// - Returns: The numbers of entries that were unpacked, with the size that Docker calls the layer's.
     /// - Throws: `LayerArchiveError` as ``LayerStoreError/underlying``; part of the archive may be in the layer then.
     @discardableResult
     public func apply(

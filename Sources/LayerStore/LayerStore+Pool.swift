@@ -49,12 +49,12 @@ extension LayerStore {
     /// suspended.
     ///
     /// - Parameters:
-    ///   - data: The new size of the data file in bytes; `nil` keeps the file. What the file, or the block device that
-    ///     the pool has instead, has grown to already is put to use in both cases.
+    ///   - data: The new size of the data file in bytes; `nil` keeps the file. If the file, or the block device that
+    ///     the pool has instead, is larger than the pool already, the pool grows to its size in both cases.
     ///   - metadata: The same for the metadata.
     /// - Throws: ``LayerStoreError/Code/sizeTooSmall`` for less than there is, ``LayerStoreError/Code/invalidOption``
     ///   where there is no file of the store's own, ``LayerStoreError/Code/failed`` when the pool takes no changes, or
-    ///   what the kernel says.
+    ///   the kernel's error.
     @discardableResult
     public func resizePool(data: UInt64? = nil, metadata: UInt64? = nil) throws(LayerStoreError) -> PoolGrowth {
         try attempting("resize the pool") { try ResizePool(core: core).run(data: data, metadata: metadata) }
@@ -67,7 +67,7 @@ extension LayerStore {
     ///
     /// A pool of LVM's is protected from lvm2 as well.
     ///
-    /// - Throws: What `body` throws; `LogicalVolumeError` when the lock of the volume group is not to be had.
+    /// - Throws: The errors of `body`; `LogicalVolumeError` when the lock of the volume group cannot be taken.
     public func withPoolTable(_ body: () throws -> Void) throws {
         try core.changingTables(core.openLocks()) { _ in try body() }
     }
@@ -79,7 +79,7 @@ extension LayerStore {
     ///
     /// - Parameter layers: The layers; one that is not mounted is mounted for the time. `nil` takes those that are
     ///   mounted: mounting the others would write to each.
-    /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or what the file system says.
+    /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or the file system's error.
     public func trim(_ layers: [LayerID]? = nil) throws(LayerStoreError) -> TrimReport {
         try attempting("trim the store") { try TrimStore(core: core).run(layers) }
     }
@@ -107,15 +107,15 @@ extension LayerStore {
     /// - Parameter note: Gets the reason, on the thread of the removals.
     public func noteRemovalFailures(_ note: @escaping @Sendable (String) -> Void) { core.removals.noteFailures(note) }
 
-    /// Compares everything that a store consists of: its files, its pool and what the pool stands on.
+    /// Compares everything that a store consists of: its files, its pool, and the files or devices below the pool.
     ///
     /// Nothing is changed: no pool is activated or has to commit anything, no lock is taken. The pool's metadata is read
-    /// from its device, whether the pool is active or not. What other processes are doing meanwhile is not
+    /// from its device, whether the pool is active or not. Work that other processes have under way is not
     /// reported as a disagreement.
     ///
     /// - Parameters:
     ///   - root: The root of the store, whose `store.json` may be damaged.
-    ///   - options: Options that must not contradict what the store was made with.
+    ///   - options: Options, which must not contradict the configuration of the store.
     ///   - transport: How commands reach the kernel; `nil` opens the control node when it is needed.
     /// - Throws: ``LayerStoreError/Code/notInitialized`` when there is no store, ``LayerStoreError/Code/optionsContradict``.
     public static func check(
@@ -124,9 +124,9 @@ extension LayerStore {
         try attempting("check the store \(root)") { try StoreCheck.report(on: root, options, transport) }
     }
 
-    /// Mends what can be mended without guessing, and checks again.
+    /// Makes the repairs that need no guessing, and checks again.
     ///
-    /// That is: what interrupted operations left behind, thin devices that no layer has, and a missing
+    /// It mends the remains of interrupted operations, thin devices that no layer has, and a missing
     /// `deviceset-metadata`. Thin devices are deleted only if the pool is the store's own, every metadata file was
     /// understood, and the base device is the one that the files are about.
     ///
@@ -134,10 +134,10 @@ extension LayerStore {
     ///
     /// - Parameters:
     ///   - root: The root of the store.
-    ///   - options: Options that must not contradict what the store was made with.
-    ///   - orders: What to do beyond that.
+    ///   - options: Options, which must not contradict the configuration of the store.
+    ///   - orders: The changes that somebody has decided on.
     ///   - transport: How commands reach the kernel; `nil` opens the control node.
-    /// - Returns: What is still found, what is not any more, and what could not be done.
+    /// - Returns: The findings that remain, those that were mended, and the changes that could not be made.
     /// - Throws: ``LayerStoreError/Code/notInitialized`` when there is no store.
     public static func repair(
         _ root: FilePath, options: StorageOptions = StorageOptions(), orders: StoreRepairOrders = StoreRepairOrders(),

@@ -27,10 +27,10 @@ extension LayerStore {
     ///
     /// - Parameters:
     ///   - id: The id of the new layer.
-    ///   - parent: What to copy; `nil` takes the base device, that is, an empty file system.
+    ///   - parent: The layer to copy; `nil` takes the base device, that is, an empty file system.
     ///   - size: The size in bytes, at least the parent's; `nil` takes the parent's.
-    ///   - snapshot: What containerd knows about it.
-    /// - Throws: What ``create(_:parent:size:)`` throws.
+    ///   - snapshot: The record of the snapshot for containerd.
+    /// - Throws: The errors of ``create(_:parent:size:)``.
     public func createSnapshot(
         _ id: LayerID, parent: LayerID?, size: UInt64?, _ snapshot: SnapshotRecord
     ) throws(LayerStoreError) -> ActiveSnapshot {
@@ -41,7 +41,7 @@ extension LayerStore {
 
     /// Activates the device of a snapshot unless it is active, as it is not after the machine has been started again.
     ///
-    /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or what the kernel says.
+    /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or the kernel's error.
     public func activateSnapshot(_ id: LayerID) throws(LayerStoreError) -> ActiveSnapshot {
         try attempting("activate layer \(id)") { try Snapshots(core: core).activate(id) }
     }
@@ -49,7 +49,7 @@ extension LayerStore {
     /// A snapshot whose device is active and can be mounted as it is; this waits for no other operation.
     ///
     /// - Returns: `nil` where ``activateSnapshot(_:)`` has something to do, or to wait for.
-    /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or what the kernel says.
+    /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or the kernel's error.
     public func snapshotIfActive(_ id: LayerID) throws(LayerStoreError) -> ActiveSnapshot? {
         try attempting("ask whether layer \(id) is active") { try Snapshots(core: core).activeAlready(id) }
     }
@@ -62,7 +62,7 @@ extension LayerStore {
     /// - Parameters:
     ///   - id: The layer.
     ///   - change: Makes the record of the committed snapshot from the present one.
-    /// - Returns: What the store keeps about the layer now.
+    /// - Returns: The new metadata of the layer.
     /// - Throws: ``LayerStoreError/Code/noSuchLayer``, ``LayerStoreError/Code/notEnoughSpace``,
     ///   ``LayerStoreError/Code/lostWrites``.
     public func commitSnapshot(
@@ -71,9 +71,9 @@ extension LayerStore {
         try attempting("commit layer \(id)") { try Snapshots(core: core).commit(id, change) }
     }
 
-    /// Changes what containerd has written on a snapshot, durably.
+    /// Changes the record of a snapshot for containerd, durably.
     ///
-    /// - Returns: What the store keeps about the layer now.
+    /// - Returns: The new metadata of the layer.
     /// - Throws: ``LayerStoreError/Code/noSuchLayer``.
     public func updateSnapshot(
         _ id: LayerID, _ change: (inout SnapshotRecord) -> Void
@@ -102,7 +102,7 @@ extension LayerStore {
     ///
     /// A layer that is not mounted is mounted for the time of the call, as ``changes(of:against:cancellation:)`` does it.
     ///
-    /// - Throws: ``LayerStoreError/Code/noSuchLayer``; what the kernel says.
+    /// - Throws: ``LayerStoreError/Code/noSuchLayer``; the kernel's error.
     public func owner(of id: LayerID) throws(LayerStoreError) -> (user: UInt32, group: UInt32) {
         try attempting("read the owner of layer \(id)") { try LayerDifference(core: core).owner(of: id) }
     }

@@ -10,7 +10,7 @@ public import SystemPackage
 /// process may have the same store open. All waits of a call together end with ``LayerStoreError/Code/busy`` when the
 /// patience of the store does.
 public final class LayerStore: Sendable {
-    /// What the operations work with.
+    /// The parts that the operations share.
     let core: StoreCore
 
     /// Opens a store.
@@ -19,7 +19,7 @@ public final class LayerStore: Sendable {
     ///
     /// - Parameters:
     ///   - root: The root of the store.
-    ///   - options: Options that must not contradict what the store was made with.
+    ///   - options: Options, which must not contradict the configuration of the store.
     ///   - transport: How commands reach the kernel; `nil` opens the control node when it is needed.
     ///   - access: Whether anything may be written. With `.readOnly` the store must not be in use otherwise; layers are
     ///     mounted below `/run/dmlayer`, what a crash left is not put right, and what changes anything is refused.
@@ -44,7 +44,7 @@ public final class LayerStore: Sendable {
     /// The root of the store.
     public var root: FilePath { core.directory.root }
 
-    /// What was fixed when the store was made.
+    /// The configuration of the store, as `store.json` keeps it.
     public var configuration: StoreConfiguration { core.configuration }
 
     /// Whether anything may be written to the store's files and devices.
@@ -69,7 +69,7 @@ public final class LayerStore: Sendable {
     ///     outside its user namespace.
     ///   - transport: How commands reach the kernel; `nil` opens the control node.
     ///   - removals: When the data of removed layers becomes free.
-    ///   - note: Is told what was asked for and not done, although nothing failed.
+    ///   - note: Is told about requests that were not carried out, although nothing failed.
     /// - Throws: ``LayerStoreError/Code/optionsContradict``, ``LayerStoreError/Code/invalidOption``,
     ///   ``LayerStoreError/Code/backingStore``, ``LayerStoreError/Code/notEnoughSpace``; ``LayerStoreError/Code/busy``
     ///   when other operations on the store do not end within 30 seconds.
@@ -95,7 +95,7 @@ public final class LayerStore: Sendable {
     ///   - root: The root.
     ///   - transport: How commands reach the kernel; `nil` opens the control node.
     /// - Returns: Whether there was such a store.
-    /// - Throws: ``LayerStoreError/Code/busy`` while an `init` is at work, or what the kernel says.
+    /// - Throws: ``LayerStoreError/Code/busy`` while an `init` is at work, or the kernel's error.
     public static func takeAwayIncomplete(
         _ root: FilePath, transport: (any ControlTransport)? = nil
     ) throws(LayerStoreError) -> Bool {
@@ -115,10 +115,10 @@ public final class LayerStore: Sendable {
     ///
     /// - Parameters:
     ///   - id: The id of the new layer.
-    ///   - parent: What to copy; `nil` takes the base device, that is, an empty file system.
+    ///   - parent: The layer to copy; `nil` takes the base device, that is, an empty file system.
     ///   - size: The size in bytes, at least the parent's, rounded up to sectors of 512; `nil` takes the parent's. The file
     ///     system grows with it.
-    /// - Returns: What the store keeps about the layer.
+    /// - Returns: The metadata of the new layer.
     /// - Throws: ``LayerStoreError/Code/layerExists``, ``LayerStoreError/Code/noSuchLayer`` for the parent,
     ///   ``LayerStoreError/Code/sizeTooSmall``, ``LayerStoreError/Code/notEnoughSpace``.
     @discardableResult
@@ -137,7 +137,7 @@ public final class LayerStore: Sendable {
     ///   - label: The SELinux label of everything in it. A layer that is mounted already must have this label.
     /// - Returns: The absolute path of the layer's content: the directory `rootfs` in its file system, or all of that in
     ///   containerd's snapshots. A snapshot that must not change is mounted read-only.
-    /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or what the kernel says.
+    /// - Throws: ``LayerStoreError/Code/noSuchLayer``, or the kernel's error.
     public func mount(_ id: LayerID, label: String? = nil) throws(LayerStoreError) -> FilePath {
         try attempting("mount layer \(id)") { try MountLayer(core: core).mount(id, label: label) }
     }
@@ -170,8 +170,8 @@ public final class LayerStore: Sendable {
 
     /// Makes a layer or the base device larger, while it is mounted as well; its file system grows with it.
     ///
-    /// A call that was interrupted can be repeated. What is made from the base device later gets its new size; layers that
-    /// exist keep theirs.
+    /// A call that was interrupted can be repeated. Layers that are made from the base device later get its new size;
+    /// layers that exist keep theirs.
     ///
     /// - Parameters:
     ///   - id: The layer, or ``LayerID/base``.
@@ -185,7 +185,7 @@ public final class LayerStore: Sendable {
 
     /// Everything that uses a layer's device: processes with files open, mounts in any namespace, devices on top.
     ///
-    /// What this process may not see, as from inside a container, is left out.
+    /// Users that this process may not see, as from inside a container, are left out.
     ///
     /// - Throws: ``LayerStoreError/Code/noSuchLayer``.
     public func users(of id: LayerID) throws(LayerStoreError) -> [LayerUser] {
@@ -199,7 +199,7 @@ public final class LayerStore: Sendable {
         try attempting("list the layers") { try LayerReporting(core: core).list() }
     }
 
-    /// What is known about one layer.
+    /// The metadata of a layer, and the state of its device.
     ///
     /// Nothing is activated and nothing is committed.
     ///

@@ -5,7 +5,7 @@ internal import SystemPackage
 
 /// An operation on a layer store that could not be carried out.
 public struct LayerStoreError: Error, Sendable {
-    /// What went wrong, for a program to decide on.
+    /// The kind of the failure, for a program to decide on.
     public struct Code: Hashable, Sendable {
         private enum Value: Hashable {
             case invalidLayerID, invalidOption, noSuchLayer, layerExists, sizeTooSmall, notInitialized
@@ -46,13 +46,13 @@ public struct LayerStoreError: Error, Sendable {
         public static let failed = Code(value: .failed)
     }
 
-    /// What went wrong.
+    /// The kind of the failure.
     public let code: Code
-    /// What was attempted, to complete "cannot …"; `nil` until the error leaves the operation.
+    /// The operation that failed, to complete "cannot …"; `nil` until the error leaves the operation.
     public internal(set) var operation: String?
-    /// Why it failed, and what to do.
+    /// The reason for the failure, and a remedy.
     public let reason: String
-    /// The error of the floor below, if one is the cause.
+    /// The error of a lower module, if one is the cause.
     public let underlying: (any Error)?
 
     /// Makes a value like one of the library's, for the test of a program that uses it.
@@ -64,14 +64,14 @@ public struct LayerStoreError: Error, Sendable {
 }
 
 extension LayerStoreError: CustomStringConvertible {
-    /// What was attempted, why it failed and what to do.
+    /// The operation that failed, the reason and the remedy.
     public var description: String {
         operation.map { "cannot \($0): \(reason)" } ?? reason
     }
 }
 
 extension LayerStoreError.Code {
-    /// The code for an error of a floor below.
+    /// The code for an error of a lower module.
     fileprivate init(for error: any Error) {
         switch error {
         case let error as DeviceMapperError where error.code == .busy: self = .busy

@@ -5,7 +5,7 @@ package import SystemPackage
 /// A call that a signal interrupted is made again.
 ///
 /// - Parameter call: The call; it must not do anything else that could change `errno`.
-/// - Returns: What the call answered.
+/// - Returns: The result of the call.
 /// - Throws: The error number.
 @discardableResult
 package func systemCall<Answer: FixedWidthInteger>(_ call: () -> Answer) throws(Errno) -> Answer {
@@ -23,7 +23,7 @@ package func systemCall<Answer: FixedWidthInteger>(_ call: () -> Answer) throws(
 /// It is for a call with a time limit: the caller has to find out how much time is left.
 ///
 /// - Parameter call: The call; it must not do anything else that could change `errno`.
-/// - Returns: What the call answered.
+/// - Returns: The result of the call.
 /// - Throws: The error number, `EINTR` among others.
 package func interruptibleCall<Answer: FixedWidthInteger>(_ call: () -> Answer) throws(Errno) -> Answer {
     let answer = call()

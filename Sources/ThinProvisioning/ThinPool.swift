@@ -199,9 +199,9 @@ public struct ThinPool: Sendable {
 
     /// Makes the pool use more of its data device, and all of its metadata device, while its thin devices are in use.
     ///
-    /// What is in flight waits for a moment; a pool that has run out of space goes on with what waited for more. The
-    /// kernel accepts the new length of a pool whose metadata must be checked first, and does not grow it; the status
-    /// tells.
+    /// Requests in flight wait for a moment; a pool that has run out of space completes the requests that waited for
+    /// more. The kernel accepts the new length of a pool whose metadata must be checked first, and does not grow the
+    /// pool; the status tells.
     ///
     /// - Parameter length: The new length in sectors, not below the present one.
     /// - Throws: The kernel's reason; the pool runs on with its old length then.
@@ -264,7 +264,7 @@ public struct ThinPool: Sendable {
     ///   - uuid: Its DM uuid.
     ///   - length: Its length in sectors. The pool keeps no length of a thin device; this is the only place that has it.
     ///   - isReadOnly: Whether writes are refused.
-    ///   - externalOrigin: What is read where the thin device has no block of its own.
+    ///   - externalOrigin: The device that is read where the thin device has no block of its own.
     /// - Returns: The state of the mapped device, with its number and its node.
     @discardableResult
     public func activate(
@@ -280,7 +280,7 @@ public struct ThinPool: Sendable {
         }
     }
 
-    /// Gives an active thin device another length; what is in flight waits for a moment.
+    /// Changes the length of an active thin device; requests in flight wait for a moment.
     ///
     /// The caller sees to it that nobody suspends the pool meanwhile. The kernel counts for each of its thin devices how often
     /// the pool has stopped it, and loses count when a table of the device goes away in between: then the device never
@@ -293,7 +293,7 @@ public struct ThinPool: Sendable {
         }
         table.entries[0].length = length
         var options: SuspendOptions = [.skipLockFS]
-        // What is in flight waits for space there, and perhaps for this call to end.
+        // Requests in flight wait for space there, and perhaps for this call to end.
         if case .available(let state) = try status(), state.mode == .outOfDataSpace { options.insert(.noFlush) }
         try whileNotSuspended { () throws(DeviceMapperError) in
             try control.replaceTable(of: device, with: table, options: options)

@@ -26,9 +26,9 @@ public enum ThinPoolStatus: Hashable, Sendable {
     }
 }
 
-/// What a pool that answers says of itself.
+/// The state of a pool that answers, from its status line.
 public struct ThinPoolState: Hashable, Sendable {
-    /// What the pool lets its devices do.
+    /// The accesses that a pool allows its devices.
     public enum Mode: String, Hashable, Sendable {
         case readWrite = "rw"
         /// Nothing can be changed: the pool was made so, its metadata is full, or writing its metadata failed.
@@ -37,7 +37,7 @@ public struct ThinPoolState: Hashable, Sendable {
         case outOfDataSpace = "out_of_data_space"
     }
 
-    /// What happens to a discard.
+    /// The handling of discards.
     public enum DiscardPolicy: String, Hashable, Sendable {
         case ignored = "ignore_discard"
         /// It frees blocks of the pool and goes on to the data device.
@@ -56,9 +56,9 @@ public struct ThinPoolState: Hashable, Sendable {
     public let data: BlockUsage
     /// The metadata block of the snapshot that is held of the metadata, if one is.
     public let heldMetadataRoot: UInt64?
-    /// What the pool lets its devices do.
+    /// The accesses that the pool allows its devices.
     public let mode: Mode
-    /// What happens to a discard.
+    /// The handling of discards.
     public let discards: DiscardPolicy
     /// Whether a write fails at once when the pool is full, instead of waiting.
     public let errorIfNoSpace: Bool

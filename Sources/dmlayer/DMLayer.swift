@@ -29,7 +29,7 @@ struct DMLayer: ParsableCommand {
     private static let images: [any ParsableCommand.Type] = []
     #endif
 
-    /// What a build without the trait `Daemon` does not have.
+    /// The commands that need the trait `Daemon`.
     #if Daemon
     private static let service: [any ParsableCommand.Type] = [Serve.self, Ping.self]
     #else

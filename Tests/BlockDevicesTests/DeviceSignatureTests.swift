@@ -4,7 +4,7 @@ import Testing
 
 @testable import BlockDevices
 
-/// What is recognised on a device, judged by libblkid: by the names that it knows, and by `wipefs` on each image.
+/// The signatures that are recognised on a device, judged by libblkid: its list of names, and `wipefs` on each image.
 ///
 /// `WIPEFS` in the environment names another `wipefs` than the system's.
 @Suite struct DeviceSignatureTests {
@@ -38,7 +38,7 @@ import Testing
         } else {
             #expect(found.map(\.description) == [image.description])
         }
-        // What overwriting both ends of a device leaves.
+        // Nothing is recognised after both ends of a device have been overwritten.
         let reach = DeviceSignature.reach
         #expect(reach < 5 << 20)
         #expect(
@@ -117,7 +117,7 @@ import Testing
         }
     }
 
-    /// What is found in a file whose bytes for which `isZero` is true count as overwritten.
+    /// The signatures in a file whose bytes for which `isZero` is true count as overwritten.
     static func found(
         in file: FilePath, isZero: @escaping (_ offset: UInt64, _ size: UInt64) -> Bool = { _, _ in false }
     ) throws -> [DeviceSignature] {

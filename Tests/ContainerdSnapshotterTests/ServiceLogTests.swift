@@ -5,7 +5,7 @@ import Testing
 
 @testable import ContainerdSnapshotter
 
-/// What the service says, and a reader that does not read.
+/// The lines of the service's log, and a reader that does not read.
 struct ServiceLogTests {
     @Test func doesNotWaitForItsReader() throws {
         let pipe = try FileDescriptor.pipe(options: .closeOnExec)

@@ -15,7 +15,7 @@ struct SnapshotFilterTests {
 
     @Test(
         arguments: [
-            // What containerd itself asks.
+            // The filters of containerd itself.
             (#"labels."containerd.io/snapshot.ref"==sha256:ab,parent==default/2/b"#, true),
             (#"labels."containerd.io/snapshot.ref"=="sha256:ab",parent=="default/2/b""#, true),
             (#"labels."containerd.io/snapshot.ref"==sha256:ab,parent==other"#, false),
@@ -52,7 +52,7 @@ struct SnapshotFilterTests {
         #expect(error?.code == .invalidArgument)
     }
 
-    /// Whatever arrives, it is a filter or refused.
+    /// Any text is a filter or is refused.
     @Test func survivesAnyText() {
         let pieces = [
             "name", "labels", ".", ",", "==", "!=", "~=", "\"", "\\", "x", "/", "|", " ", "\u{0}", "ä", "\n", "\\u",

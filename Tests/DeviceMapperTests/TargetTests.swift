@@ -194,7 +194,7 @@ import Testing
                 .map { _ in words.randomElement(using: &random) ?? "" }.joined(separator: " ")
             let type = Target.types.randomElement(using: &random)?.type ?? ""
             let target = Target(type: type, parameters: parameters)
-            // What is printed is read as the same target, or it would not be the table that it came from.
+            // A printed target is read as the same target, or it would not be the table that it came from.
             #expect(Target(type: target.type, parameters: target.parameters) == target)
             guard let typed = target.typed else { continue }
             let again = try #require(Target(typed).typed, "\(target) becomes \(Target(typed))")

@@ -25,7 +25,7 @@ import Testing
     /// A pipe that a program inherits from another one that is started at the same time keeps the reader of its output
     /// waiting until both have ended.
     @Test func programsStartedAtOnceInheritNothingFromEachOther() throws {
-        // What this process inherited itself comes to one program alone, too.
+        // A program that runs alone inherits the pipes that this process inherited itself.
         let expected = try Self.inheritedPipes()
         let found = onThreads(8) { _ in try (0..<30).map { _ in try Self.inheritedPipes() } }
         for pipes in try found.flatMap({ try $0.get() }) { #expect(pipes == expected) }

@@ -50,7 +50,7 @@ final class Checks {
     }
 }
 
-/// What keeps a program of tests from going on.
+/// The reason why a program of tests cannot go on.
 struct CheckError: Error, CustomStringConvertible {
     let description: String
 

@@ -7,19 +7,19 @@ struct Command {
     let root: FilePath
     let shell: GuestShell
 
-    /// What it says, with “status N” at the end if it fails.
+    /// Runs a command and returns its output, with “status N” at the end if it fails.
     @discardableResult
     func callAsFunction(_ arguments: String) throws -> String {
         try shell.everything("'\(program)' --root '\(root)' \(arguments)")
     }
 
-    /// What it says without its standard error, which must succeed.
+    /// Runs a command that must succeed and returns its standard output.
     func output(_ arguments: String) throws -> String {
         let script = "'\(program)' --root '\(root)' \(arguments)"
         return try shell.run("{ \(script)\n} 2> /dev/null")
     }
 
-    /// Those of the words that it says, in order; “status N” is one of them.
+    /// The known words in the output of a command, in order; “status N” is one of them.
     func words(_ arguments: String, _ known: String...) throws -> [String] {
         Self.words(in: try self(arguments), known)
     }

@@ -1,7 +1,7 @@
 import SystemPackage
 import TestSupport
 
-/// What is promised of the static binary: its size, its start, and that it needs nothing but /proc.
+/// The promises about the static binary: its size, its start, and that it needs nothing but /proc.
 struct StaticTests {
     let checks: Checks
     let binary: FilePath

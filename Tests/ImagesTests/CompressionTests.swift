@@ -6,7 +6,7 @@ import Testing
 
 @testable import Images
 
-/// What is compressed by the programs comes out as it was, and what is broken is refused.
+/// Content that the programs compressed comes out as it was, and broken content is refused.
 @Suite struct CompressionTests {
     private static let content = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 / 100 * ($0 & 3)) }
 
@@ -69,7 +69,7 @@ import Testing
         let ahead = BackgroundInput(Bytes(Self.content + Self.content + Self.content))
         #expect(try Self.all(of: ahead) == Self.content + Self.content + Self.content)
         ahead.stop()
-        // What comes before a failure is read before it.
+        // The content before a failure is read before the failure.
         let failing = BackgroundInput(Bytes(Self.content, failure: .ioError))
         var read: [UInt8] = []
         #expect(throws: Errno.ioError) {

@@ -31,7 +31,7 @@ import Testing
         #expect(names(all) == [:])
     }
 
-    /// What a newer Docker may have written stays.
+    /// Fields that a newer Docker may have written stay.
     @Test func keepsWhatItDoesNotKnow() {
         var all = ImageNames(.object(["Repositories": .object(["a": .text("?")]), "New": .integer(1)]))
         all.add("app:1", to: one)

@@ -90,7 +90,7 @@ struct DaemonConfigurationTests {
         #expect { try configuration.storeRoot() } throws: { "\($0)".contains(message) }
     }
 
-    /// What is Docker's alone passes, a slip in what counts is refused, and anything else is named.
+    /// Docker's own keys pass, a misspelt key that matters is refused, and any other key is reported.
     @Test func tellsKeysApart() throws {
         #expect(try read(#"{"bip": "1.2.3.4/24", "live-restore": true, "init": true, "ip": "::"}"#).unknownKeys == [])
         #expect(try read(#"{"zebra": 1, "colour": {}, "debug": true}"#).unknownKeys == ["colour", "zebra"])

@@ -35,7 +35,7 @@ struct LayerRecordTextTests {
         #expect(usual > 1000)
     }
 
-    /// What it takes, the decoder takes and understands in the same way.
+    /// The decoder takes every text that the fast reader takes, with the same result.
     @Test func takesNothingThatIsNotJSON() {
         var random = SeededRandom(seed: 2)
         let bytes = Array(#"{}",:0123456789truefals -+.e\ "#.utf8) + [0, 0xff]

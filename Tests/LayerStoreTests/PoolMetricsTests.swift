@@ -34,7 +34,7 @@ struct PoolMetricsTests {
             ])
     }
 
-    /// What is not known is left out, and not 0.
+    /// Unknown values are left out, and not 0.
     @Test(arguments: [PoolReport.Condition.failed, .inactive, nil]) func claimNothingOfASilentPool(
         condition: PoolReport.Condition?
     ) throws {

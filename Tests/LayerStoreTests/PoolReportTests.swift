@@ -5,7 +5,7 @@ import ThinProvisioning
 
 @testable import LayerStore
 
-/// What a person is told to do about a pool.
+/// The problems and steps in the report on a pool.
 @Suite struct PoolReportTests {
     private let gigabyte: UInt64 = 1 << 30
 

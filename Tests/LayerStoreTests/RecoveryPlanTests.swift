@@ -4,8 +4,7 @@ import ThinProvisioning
 
 @testable import LayerStore
 
-/// What becomes of everything that is left over in a store: all combinations of facts about one thin device that can occur,
-/// and some cases in full.
+/// The plans for all combinations of facts about one thin device that can occur, and for some stores in full.
 struct RecoveryPlanTests {
     /// The thin device that each case is about.
     ///
@@ -117,7 +116,7 @@ struct RecoveryPlanTests {
         if !isRight { Issue.record("\(one)", sourceLocation: location) }
     }
 
-    /// What a standing deletes from the pool.
+    /// The thin devices that the steps of a standing delete from the pool.
     private func deletions(_ plan: RecoveryPlan, _ standing: RecoveryPlan.Standing) -> Set<ThinDeviceID> {
         Set(
             plan.steps(for: standing).compactMap { step in
@@ -196,7 +195,7 @@ struct RecoveryPlanTests {
         }
     }
 
-    /// What recovery does, check announces and repair does too; what repair does in addition, check announces as repairable.
+    /// Check announces the steps of the recovery, and repair takes them; its further steps are announced as repairable.
     @Test func agreesWithItsThreeReaders() {
         for (one, facts, plan) in Self.plans {
             let (recovery, repair) = (plan.steps(for: .recovery), plan.steps(for: .repair))

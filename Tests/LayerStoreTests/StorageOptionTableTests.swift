@@ -77,7 +77,7 @@ struct StorageOptionTableTests {
         }
     }
 
-    /// What the place of a row says is what happens to the configuration.
+    /// The place of a row in the table decides how its option changes the configuration.
     @Test func keepsAndFixesWhatTheTableSays() throws {
         for row in StorageOption.all {
             var options = StorageOptions()

@@ -147,7 +147,7 @@ struct StorageOptionsTests {
         #expect(throws: LayerStoreError.self) { try edited.check() }
     }
 
-    /// What `init` keeps is what the next command can open.
+    /// The next command can open every configuration that `init` keeps.
     @Test func keepsNothingThatContradictsItself() throws {
         let values: [Bool?] = [nil, true, false]
         let combinations = try values.flatMap { removal in
@@ -242,7 +242,7 @@ struct StorageOptionsTests {
             #expect(try zeroes(options + ["dm.zero_new_blocks=false"], byDefault: true) == false)
             #expect(try zeroes(options + ["dm.zero_new_blocks=true"], byDefault: false) == true)
         }
-        // What a pool of somebody else's does is not kept.
+        // The zeroing of a pool that somebody else made is not kept.
         #expect(try zeroes(["dm.thinpooldev=a-b", "dm.zero_new_blocks=true"], byDefault: true) == nil)
     }
 

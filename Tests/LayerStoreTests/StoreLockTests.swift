@@ -43,7 +43,7 @@ struct StoreLockTests {
         try Self.elsewhere { try second.lock([other], sharing: [parent]) }
         #expect(try !second.tryLock(StoreLock.Scope.layer(child)))
         #expect(try !lock.open(until: .after(.seconds(20))).tryLock(StoreLock.Scope.layer(parent)))
-        // What is named for both is had alone.
+        // A layer that is named in both lists is locked exclusively.
         let third = try lock.open(until: .after(.seconds(20)))
         try Self.elsewhere { try third.lock([LayerID("both")], sharing: [LayerID("both")]) }
         #expect(try !second.tryLock(StoreLock.Scope.layer(LayerID("both"))))
@@ -130,7 +130,7 @@ extension StoreLock {
     }
 }
 
-/// What debug builds say about the order of locks.
+/// The messages of debug builds about the order of locks.
 struct LockOrderTests {
     private final class Owner: Sendable {}
 

@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What lvm2's configuration says of this machine and of devices.
+/// The settings in lvm2's configuration about this machine and about devices.
 @Suite struct ConfigurationTests {
     private func configuration(_ text: String) throws -> LVMConfiguration {
         try LVMConfiguration(parsing: text, directory: "/nowhere")
@@ -42,7 +42,7 @@ import Testing
             LVMSystem(try configuration("global { system_id_source = \"uname\" }")).id
                 == (try Shell.run("uname -n")))
         let text = "global { system_id_source = \"appmachineid\" etc = \"\(scratch.path)\" }"
-        // What systemd-id128 makes of that id and of lvm2's as the application.
+        // The id that systemd-id128 derives from the machine's id and from lvm2's as the application.
         #expect(LVMSystem(try configuration(text)).id == "e04dc1622fd546c992a77a2d2421761f")
     }
 

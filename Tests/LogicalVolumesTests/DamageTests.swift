@@ -4,9 +4,9 @@ import DeviceMapper
 import TestSupport
 import Testing
 
-/// What is read from a damaged disk is the truth, or an error.
+/// Reading a damaged disk gives the text in force, or an error.
 @Suite struct DamageTests {
-    /// Every byte of what lvm2 uses: whatever is damaged is an error, or the text in force is the same.
+    /// For damage at any byte that lvm2 uses, reading gives an error, or the text in force is the same.
     @Test func everyByteOfOneDisk() throws {
         let content = Array(try Fixture.content("created-pv0.bin.xz").prefix(1 << 14))
         let whole = try read(content)

@@ -61,7 +61,7 @@ final class DiskImage: PhysicalStorage {
     /// Lets the power go after so many more writes and flushes; `nil` never.
     func losePower(after budget: Int?) { state.withLock { $0.budget = budget } }
 
-    /// What the disk holds when the power is back: what was flushed, and each sector written since then or not.
+    /// The content of the disk after a loss of power: each sector as it was flushed, or as it was written since then.
     func afterPowerLoss(_ random: inout SeededRandom) -> DiskImage {
         let (bytes, durable) = state.withLock { ($0.bytes, $0.durable) }
         var content = bytes
@@ -76,7 +76,7 @@ final class DiskImage: PhysicalStorage {
     var content: [UInt8] { state.withLock { $0.bytes } }
 }
 
-/// What real lvm2 left on two disks.
+/// The content of two disks as real lvm2 has written it.
 enum Fixture {
     static let folder = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
         .appending("fixtures/lvm2-2.03.16-direct-lvm")

@@ -4,7 +4,7 @@ import DeviceMapper
 import TestSupport
 import Testing
 
-/// What a text says of a pool's features is what lvm2 makes of it.
+/// The features that are read from a pool's text are those that lvm2 gives the pool.
 @Suite struct PoolFeatureTests {
     private static let featureTexts: [(String, String, ThinPoolTarget.Features)] = [
         ("", "", [.skipBlockZeroing]),

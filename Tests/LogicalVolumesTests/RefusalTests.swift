@@ -91,7 +91,7 @@ import Testing
         #expect(try VolumeGroupMetadata.only(on: [disk], system: test.system).group.freeExtentCount() == 15)
     }
 
-    /// What lvm2 would not activate, or not as it stands in the text.
+    /// Groups that lvm2 would not activate, or not as their text says.
     @Test(arguments: [
         ("thinpool_tdata {", "flags = []", "flags = []", ""),
         ("thinpool {", "flags = []", "flags = [\"ACTIVATION_SKIP\"]", "-kn"),

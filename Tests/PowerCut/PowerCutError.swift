@@ -1,4 +1,4 @@
-/// What keeps a tool of the power cuts from its work.
+/// The reason why a tool of the power cuts cannot go on.
 struct PowerCutError: Error, CustomStringConvertible {
     let description: String
 

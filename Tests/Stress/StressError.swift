@@ -1,4 +1,4 @@
-/// What ends a run of the stress.
+/// The reason why a run of the stress cannot go on.
 struct StressError: Error, CustomStringConvertible {
     let description: String
 

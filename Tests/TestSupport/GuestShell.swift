@@ -12,7 +12,7 @@ public struct GuestShell: Sendable {
 
     /// Runs a script that must succeed.
     ///
-    /// - Returns: What it wrote to its standard output and standard error.
+    /// - Returns: Its standard output and standard error.
     @discardableResult
     public func run(_ script: String) throws -> String {
         try Shell.run("\(prelude)\n\(script)")
@@ -20,7 +20,7 @@ public struct GuestShell: Sendable {
 
     /// Runs a script that may fail.
     ///
-    /// - Returns: Everything that it wrote, with a line “status N” at the end if the status is not 0.
+    /// - Returns: Its standard output and standard error, with a line “status N” at the end if the status is not 0.
     public func everything(_ script: String) throws -> String {
         let (status, output) = try Shell.runForStatus("\(prelude)\n\(script)")
         guard status != 0 else { return output }
@@ -29,14 +29,14 @@ public struct GuestShell: Sendable {
 
     /// Runs a script that may fail.
     ///
-    /// - Returns: What it wrote to its standard output.
+    /// - Returns: Its standard output.
     public func output(_ script: String) throws -> String {
         try Shell.runForStatus("exec 2> /dev/null\n\(prelude)\n\(script)").output
     }
 
     /// Runs a script that may fail.
     ///
-    /// - Returns: What it wrote to its standard error, with a line “status N” at the end if the status is not 0.
+    /// - Returns: Its standard error, with a line “status N” at the end if the status is not 0.
     public func complaints(_ script: String) throws -> String {
         try everything("{ \(script)\n} > /dev/null")
     }

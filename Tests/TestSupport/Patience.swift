@@ -1,10 +1,10 @@
 import SystemCalls
 
-/// Waiting for what happens on another thread or in the kernel's own time.
+/// Waiting for another thread or the kernel.
 public enum Patience {
-    /// What did not happen.
+    /// The error of a condition that has not become true in time.
     public struct TimedOut: Error, CustomStringConvertible {
-        /// What was waited for.
+        /// The limit, in a sentence.
         public let description: String
     }
 
@@ -12,8 +12,8 @@ public enum Patience {
     ///
     /// - Parameters:
     ///   - limit: How long; far more than it should take, for a machine that is busy.
-    ///   - condition: What is waited for.
-    /// - Throws: ``TimedOut``, or what `condition` throws.
+    ///   - condition: The condition.
+    /// - Throws: ``TimedOut``, or the errors of `condition`.
     public static func until(_ limit: Duration = .seconds(60), _ condition: () throws -> Bool) throws {
         let happened: Bool? = try waiting(until: .after(limit)) { try condition() ? true : nil }
         if happened == nil { throw TimedOut(description: "it has not happened in \(limit)") }

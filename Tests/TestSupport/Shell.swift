@@ -10,7 +10,7 @@ public enum Shell {
 
     /// Runs a command of the shell.
     ///
-    /// - Returns: What it wrote to its standard output and standard error, without the last end of line.
+    /// - Returns: Its standard output and standard error, without the last end of line.
     /// - Throws: ``Failure`` when the command ends with another status than 0.
     @discardableResult
     public static func run(_ command: String) throws -> String {

@@ -7,9 +7,9 @@ public import SystemPackage
 /// It speaks gRPC over HTTP/2, and no more of it than calls need that have one message each way. It waits in `read`, so that
 /// nothing of a library's is measured with the service.
 public final class SnapshotterClient {
-    /// What a service did instead of answering.
+    /// A call that the service has refused or ended.
     public struct Failure: Error, CustomStringConvertible {
-        /// What happened.
+        /// The failure in words.
         public let description: String
         /// Whether the service has refused the call, and the connection goes on.
         public let isRefusal: Bool

@@ -6,7 +6,7 @@ import Synchronization
 /// Threads of their own, because the calls under test sleep in the kernel and Swift's concurrency has one thread per
 /// processor.
 ///
-/// - Returns: What each returned or threw, in the order of the index that each was given.
+/// - Returns: The results or errors of the calls, in the order of the index that each was given.
 public func onThreads<Result: Sendable>(
     _ count: Int, _ body: @escaping @Sendable (Int) throws -> Result
 ) -> [Swift.Result<Result, any Error>] {
@@ -22,7 +22,7 @@ public func onThreads<Result: Sendable>(
 
 /// Runs `body` on a thread of its own, as another process would do it: locks that it takes are not those of the caller's thread.
 ///
-/// - Returns: What `body` returned.
+/// - Returns: The result of `body`.
 public func elsewhere<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) throws -> Result {
     let results = onThreads(1) { _ in try body() }
     return try results[0].get()

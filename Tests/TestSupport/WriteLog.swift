@@ -17,13 +17,13 @@ public struct WriteLog {
         public let isFlush: Bool
         /// Whether its data was on the medium when it completed.
         public let isForced: Bool
-        /// What the program noted here.
+        /// The mark that the program has set here; `nil` for an entry that is none.
         public let mark: String?
     }
 
     /// A file that is no whole log.
     public struct Failure: Error, CustomStringConvertible {
-        /// What is wrong.
+        /// The fault of the log.
         public let description: String
     }
 

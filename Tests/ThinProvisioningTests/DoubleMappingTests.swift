@@ -25,7 +25,7 @@ struct DoubleMappingTests {
         }
     }
 
-    /// What the check says of such mappings in a pool with these devices.
+    /// The findings of the check for such mappings in a pool with these devices.
     private func findings(_ devices: [Device]) throws -> [ThinMetadataFinding] {
         let scratch = try ScratchDirectory()
         let file = try scratch.makeSparseFile("metadata", size: 4 << 20)

@@ -80,7 +80,7 @@ extension [UInt8] {
     }
 }
 
-/// What the tools of thin-provisioning-tools say of the metadata in a file.
+/// The output of thin-provisioning-tools about the metadata in a file.
 struct ThinTools {
     let file: FilePath
 

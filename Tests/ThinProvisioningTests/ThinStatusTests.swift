@@ -87,7 +87,7 @@ struct ThinStatusTests {
         }
     }
 
-    /// Whatever comes, it is read or refused, and what is read can be calculated with.
+    /// Any text is read or refused, and a status that is read can be calculated with.
     @Test func staysWholeWhateverComes() {
         let words = [
             "0", "1", "57", "1/2", "185/4096", "4096/4096", "0/0", "18446744073709551615", "1/18446744073709551615",

@@ -1,4 +1,4 @@
-/// What the Swift files declare.
+/// The declarations in the Swift files.
 enum Declarations {
     /// The files that declare or extend a type, by its name.
     static let types: [String: Set<String>] = all.types

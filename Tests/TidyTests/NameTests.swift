@@ -1,7 +1,7 @@
 import LayerStore
 import Testing
 
-/// What the pages name between backticks is in the tree.
+/// The files and names that the pages have between backticks exist in the tree.
 @Suite struct NameTests {
     private static let folders = [
         "Sources/", "Tests/", "CShims/", "scripts/", "docs/", "packaging/", "Benchmarks/", "Fuzzers/",
@@ -78,7 +78,7 @@ import Testing
         }.map { Tree.read($0).text }
 
     private static func faultOfCommand(_ words: [Substring]) throws -> String? {
-        // What stands before the command is an option, with or without a value.
+        // The words before the command are options, with or without a value.
         let known = try Array(commands.get()) + ["help"]
         guard let place = words.firstIndex(where: { word in known.contains { $0.split(separator: " ").first == word } })
         else { return words.first?.first?.isLowercase == true ? "is no command of dmlayer" : nil }

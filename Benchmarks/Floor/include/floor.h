@@ -2,8 +2,8 @@
 
 #include <stdint.h>
 
-// The least that a kernel can be asked for to make, mount, unmount and remove a layer: bare ioctls of the device mapper,
-// in one buffer, with nothing checked, locked or remembered. What a storage driver costs is measured against this.
+// The least work that a kernel can do to make, mount, unmount and remove a layer: bare ioctls of the device mapper, in
+// one buffer, with nothing checked, locked or remembered. The cost of a storage driver is measured against this.
 //
 // Every function returns 0 or an errno.
 

@@ -8,7 +8,7 @@ extension DeviceSignature {
     /// - Parameters:
     ///   - size: The size of the device in bytes.
     ///   - read: Reads bytes of the device, fewer at its end.
-    /// - Throws: What `read` throws.
+    /// - Throws: The errors of `read`.
     package static func found(
         size: UInt64, read: @escaping (_ offset: UInt64, _ count: Int) throws -> [UInt8]
     ) throws -> [DeviceSignature] {

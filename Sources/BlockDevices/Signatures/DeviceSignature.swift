@@ -8,7 +8,7 @@
 package struct DeviceSignature: Sendable {
     /// The names that libblkid has for this content; empty where libblkid does not know it.
     package let names: [String]
-    /// What it is, in words that complete “the device holds …”.
+    /// The name of the content, to complete “the device holds …”.
     package let description: String
 
     /// The smallest device that can hold it, in bytes.

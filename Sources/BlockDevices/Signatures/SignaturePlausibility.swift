@@ -1,4 +1,4 @@
-/// What the fields around short magic bytes must say.
+/// The checks of the fields around magic bytes that are too short to be certain.
 extension DeviceSignature {
     /// The parameters in the boot sector of a FAT file system.
     @Sendable static func isFAT(_ sector: SignedStructure) throws -> Bool {

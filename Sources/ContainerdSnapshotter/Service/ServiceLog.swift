@@ -5,10 +5,10 @@ internal import NIOPosix
 internal import Synchronization
 public import SystemPackage
 
-/// What the service has to say, a line for each event on standard error: for the journal, or as JSON for programs.
+/// The log of the service, a line for each event on standard error: for the journal, or as JSON for programs.
 ///
-/// A thread of its own writes the lines, so that no call waits for whoever reads them. While that reader does not keep up,
-/// lines are dropped, and a later line says how many.
+/// A thread of its own writes the lines, so that no call waits for the reader of the log. While that reader does not
+/// keep up, lines are dropped, and a later line says how many.
 public final class ServiceLog: Sendable {
     private let isJSON: Bool
     private let isVerbose: Bool

@@ -21,11 +21,11 @@ public final class SnapshotterServer: Sendable {
     /// Listens at its sockets; calls are answered from ``run()`` on.
     ///
     /// - Parameters:
-    ///   - snapshotter: What answers.
+    ///   - snapshotter: The snapshotter that answers the calls.
     ///   - socket: The path of containerd's socket. Only the service's own user, and root, get an answer there.
     ///   - metricsSocket: The path of a socket with figures, for the same users, or `nil`.
     ///   - metricsAddress: The TCP address where Prometheus gets the figures, or `nil`.
-    ///   - log: Where it says what happens.
+    ///   - log: The log of the service.
     /// - Throws: ``SnapshotterError``.
     public init(
         _ snapshotter: Snapshotter, socket: FilePath, metricsSocket: FilePath? = nil,

@@ -6,7 +6,7 @@ internal import SystemPackage
 
 /// A unix socket that listens at a path, for one user.
 enum SocketFile {
-    /// What fits into the kernel's address, which ends with a zero.
+    /// The longest path in bytes that fits into the kernel's address, which ends with a zero.
     static let longestPath = MemoryLayout<sockaddr_un>.size - MemoryLayout<sa_family_t>.size - 1
     /// How many connections may wait to be accepted.
     private static let backlog: CInt = 256
@@ -15,7 +15,7 @@ enum SocketFile {
     ///
     /// A file that a process which died has left there is replaced; one that a process listens at is not.
     ///
-    /// - Throws: ``SnapshotterError`` with what to do.
+    /// - Throws: ``SnapshotterError`` with a remedy.
     static func listen(_ path: FilePath, _ bootstrap: ServerBootstrap) throws(SnapshotterError) -> any Channel {
         let descriptor = try bind(path)
         do {

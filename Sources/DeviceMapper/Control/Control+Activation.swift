@@ -9,9 +9,9 @@ extension Control {
     ///   - uuid: Its DM uuid.
     ///   - minor: The minor number to take, or `nil` for the next free one.
     ///   - table: Its table.
-    ///   - udev: What udev is told.
+    ///   - udev: The message to udev.
     /// - Returns: The state of the device, with its number.
-    /// - Throws: What the first refused command throws: ``DeviceMapperError/Code/busy`` when the name or the uuid is
+    /// - Throws: The error of the first refused command: ``DeviceMapperError/Code/busy`` when the name or the uuid is
     ///   taken, or the reason why a target did not accept its parameters.
     @discardableResult
     public func activateDevice(

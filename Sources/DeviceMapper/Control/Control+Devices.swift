@@ -81,7 +81,7 @@ public enum RemovalOutcome: Hashable, Sendable {
     case deferred
 }
 
-/// How a suspend treats what is in flight.
+/// How a suspend treats requests in flight.
 public struct SuspendOptions: OptionSet, Hashable, Sendable {
     /// The options as bits.
     public let rawValue: UInt8
@@ -168,7 +168,7 @@ extension Control {
     /// - Parameters:
     ///   - device: The device.
     ///   - deferred: Lets a device that is open go away when it is closed for the last time (`DM_DEFERRED_REMOVE`).
-    ///   - udev: What udev is told.
+    ///   - udev: The message to udev.
     /// - Throws: ``DeviceMapperError/Code/busy`` when it is open, ``DeviceMapperError/Code/noSuchDevice``.
     @discardableResult
     public func removeDevice(
@@ -244,8 +244,8 @@ extension Control {
     ///
     /// - Parameters:
     ///   - device: The device.
-    ///   - options: How the implied suspend of an active device treats what is in flight when a new table takes over.
-    ///   - udev: What udev is told.
+    ///   - options: How the implied suspend of an active device treats requests in flight when a new table takes over.
+    ///   - udev: The message to udev.
     /// - Throws: The target's refusal; the loaded table is gone then.
     @discardableResult
     public func resumeDevice(

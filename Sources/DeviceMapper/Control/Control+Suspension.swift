@@ -14,7 +14,7 @@ extension Control {
     ///   - device: The device.
     ///   - options: How requests in flight and the file system are treated.
     ///   - body: The work that must happen while nothing is written to the device.
-    /// - Throws: What `body` throws; ``DeviceMapperError`` when the device cannot be suspended or resumed.
+    /// - Throws: The errors of `body`; ``DeviceMapperError`` when the device cannot be suspended or resumed.
     public func whileSuspended<Result>(
         _ device: DeviceReference, options: SuspendOptions = [], _ body: () throws -> Result
     ) throws -> Result {
@@ -46,7 +46,7 @@ extension Control {
 
     /// Runs `body` while this thread takes no signals.
     ///
-    /// - Throws: What `body` throws.
+    /// - Throws: The errors of `body`.
     public func withoutSignals<Result, Failure: Error>(
         _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {

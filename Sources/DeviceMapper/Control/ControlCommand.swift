@@ -60,7 +60,7 @@ public enum ControlCommand: UInt32, Hashable, Sendable, CaseIterable {
         }
     }
 
-    /// What the command does, to complete "cannot …".
+    /// The action of the command, to complete "cannot …".
     var purpose: String {
         switch self {
         case .version: "ask for the device mapper's version"

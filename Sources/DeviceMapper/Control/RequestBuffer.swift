@@ -84,8 +84,7 @@ internal import Synchronization
         return unsafe Array(memory[offset..<offset + length].prefix { $0 != 0 })
     }
 
-    /// What the kernel put behind the header; empty when it had nothing to put there, such as the table of a device
-    /// without one.
+    /// The kernel's answer behind the header; empty when there is none, as for the table of a device without one.
     func payload(of header: AnswerHeader) throws(DeviceMapperError) -> AnswerPayload {
         let start = Int(header.dataStart)
         let end = Int(header.dataSize)

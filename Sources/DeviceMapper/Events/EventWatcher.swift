@@ -50,7 +50,7 @@ public final class EventWatcher: Sendable {
     /// Waits until the list of devices, with the numbers of their events, is another than `known`.
     ///
     /// - Parameters:
-    ///   - known: What the caller has seen last; an empty list returns at once if there is any device.
+    ///   - known: The list that the caller has seen last; an empty list returns at once if there is any device.
     ///   - prefix: Only devices whose names begin with it count.
     ///   - timeout: How long to wait; `nil` waits for ever.
     ///   - cancellation: Lets another thread end the wait.

@@ -16,7 +16,7 @@ public struct Target: Hashable, Sendable {
 
     /// Fails every request.
     public static let error = Target(ErrorTarget())
-    /// Reads as zeros and forgets what is written.
+    /// Reads as zeros and ignores writes.
     public static let zero = Target(ZeroTarget())
 
     /// The target with zeros for the digits of its keys.

@@ -35,7 +35,7 @@ public struct ImageArchive {
     ///   - store: The store with the content of the layers.
     ///   - format: The form of the archive.
     ///   - cancellation: Asked for each mebibyte.
-    ///   - note: Is told what differs from what was asked for.
+    ///   - note: Is told about differences from the request.
     public init(
         _ store: LayerStore, format: Format = .docker, cancellation: Cancellation = .never,
         note: @escaping (String) -> Void = { _ in }

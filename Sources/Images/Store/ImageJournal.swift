@@ -6,7 +6,7 @@ struct ImageJournal: Codable {
     /// The name of the file in the folder of the images.
     static let name = "dmlayer-change.json"
 
-    /// What is being done.
+    /// The kind of the change.
     enum Change: String, Codable {
         /// The image is made: without its configuration, its layers go again.
         case load

@@ -24,7 +24,7 @@ public final class ImageStore {
         public let newLayers: Int
     }
 
-    /// What a removal has done.
+    /// The result of a removal.
     public struct Removed: Hashable, Sendable {
         /// The id of the image.
         public let id: ContentDigest
@@ -56,7 +56,7 @@ public final class ImageStore {
     ///   - store: The store.
     ///   - patience: How long to wait for another process that changes the images.
     ///   - cancellation: Asked for each mebibyte.
-    ///   - note: Is told what differs from what was asked for.
+    ///   - note: Is told about differences from the request.
     /// - Throws: ``ImageError/Code/busy``; ``ImageError/Code/damaged`` where a change that was cut off can neither be
     ///   completed nor taken back.
     public init(
@@ -150,7 +150,7 @@ public final class ImageStore {
             if let last = plan.new.last { try store.flush(last.content) }
             try files.add(image.configuration, names)
         } catch {
-            // The first failure is the one to tell. What cannot be taken back now is taken back by the next change.
+            // The first failure is reported. Changes that cannot be taken back now are taken back by the next change.
             try? recover()
             throw error
         }

@@ -23,7 +23,7 @@ struct LayerIntake {
         let stored = DigestingInput(try archive.existing(step.source.name))
         let begun = try BegunInput(stored)
         let decompressing = try begun.decompressed()
-        // What has more bytes than the device cannot be its content, but a little input can become very much.
+        // No content has more bytes than the layer's device; without the limit, a little input could become very large.
         let plain = DigestingInput(decompressing ?? begun, limit: Int64(clamping: record.size))
         let size: Int64
         do {

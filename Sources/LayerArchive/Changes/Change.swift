@@ -2,17 +2,17 @@ public import SystemPackage
 
 /// A difference between a layer and its parent.
 public struct Change: Hashable, Sendable {
-    /// What happened to a path.
+    /// The kinds of differences.
     public enum Kind: Int, Hashable, Sendable {
-        /// It is in both trees and not the same, or a directory with a change somewhere within.
+        /// The path is in both trees and differs, or is a directory with a change somewhere within.
         case modified = 0
-        /// It is only in the layer.
+        /// The path is only in the layer.
         case added = 1
-        /// It is only in the parent; so is all that was in it, which is not listed.
+        /// The path is only in the parent; so are all files in it, which are not listed.
         case deleted = 2
     }
 
-    /// What happened.
+    /// The kind of the difference.
     public let kind: Kind
     /// The path, absolute within the layer: `/etc/passwd`.
     public var path: FilePath {
@@ -23,7 +23,7 @@ public struct Change: Hashable, Sendable {
     let relativePath: [UInt8]
     /// The length of the last part of the path.
     let nameLength: Int
-    /// What is at the path in the layer; no matter when it was deleted.
+    /// The type of the file at the path in the layer; meaningless for a deletion.
     let type: FileType
     /// A number that changes in the same directory have in common, within their set.
     let directory: Int
@@ -38,7 +38,7 @@ extension Change {
     /// Makes a value like one of the library's, for the test of a program that uses it.
     ///
     /// - Parameters:
-    ///   - kind: What happened.
+    ///   - kind: The kind of the difference.
     ///   - path: The path, absolute within the layer, as text.
     public init(_ kind: Kind, path: FilePath) {
         let text = path.string.utf8.drop { $0 == UInt8(ascii: "/") }

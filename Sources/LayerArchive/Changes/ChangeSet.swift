@@ -1,9 +1,9 @@
 public import SystemPackage
 
-/// What a layer changed of its parent, by Docker's rules, in the order of the bytes of the paths.
+/// The differences between a layer and its parent, by Docker's rules, in the order of the bytes of the paths.
 ///
-/// A directory comes before what is in it, and is listed when anything in it changed; the root never is. Of what was
-/// removed only the top is listed. What is mounted on a directory of either tree is not looked into.
+/// A directory comes before the files in it, and is listed when anything in it changed; the root never is. Of a removed
+/// tree only the top is listed. A file system that is mounted on a directory of either tree is not visited.
 public struct ChangeSet: Sendable {
     private let tree: ChangeTree
     private let order: [Int32]

@@ -24,7 +24,7 @@ struct ChangeTree: Sendable {
     /// Adds a change, in the directory that was added as `parent`.
     ///
     /// - Parameter rank: Where the path comes in the order of all of them.
-    /// - Returns: What to give as the parent of changes within it.
+    /// - Returns: The number to give as the parent of changes within it.
     /// - Throws: ``LayerArchiveError/Code/unsupported`` when there are more than any file system has.
     mutating func append(
         _ kind: Change.Kind, _ type: FileType, _ name: FileName, parent: Int, rank: Int

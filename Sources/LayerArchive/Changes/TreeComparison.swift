@@ -35,7 +35,7 @@ struct TreeComparison {
         }
     }
 
-    /// What differs so far.
+    /// The differences found so far.
     private(set) var changes = ChangeTree()
     private let upper: DirectoryStack
     /// Not used where no level is in the lower tree.
@@ -126,7 +126,7 @@ struct TreeComparison {
             isModified = try capabilityDiffers(name)
         }
         let change = isModified ? try append(.modified, name, status.type) : nil
-        // What was in a directory that is none any more goes with it, and is not listed.
+        // The files of a directory that another type of file replaced are deleted with it, and are not listed.
         guard status.type == .directory else { return }
         wait(for: Directory(name: name, isInLower: origin.type == .directory, rank: visited, change: change))
     }
@@ -183,7 +183,7 @@ struct TreeComparison {
     private mutating func list(_ directory: Directory) throws(LayerArchiveError) {
         do {
             let upperEntries = try upper.entries()
-            // Whatever happens in a directory changes its inode.
+            // Every change in a directory changes its inode.
             let lowerEntries =
                 directory.isUnchanged ? upperEntries : directory.isInLower ? try lower.entries() : []
             levels.append(

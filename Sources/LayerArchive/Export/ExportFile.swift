@@ -35,7 +35,7 @@ final class ExportFile {
         if let descriptor { SystemCalls.close(descriptor.rawValue) }
     }
 
-    /// What a symbolic link leads to.
+    /// The target of a symbolic link.
     func linkTarget() throws(LayerArchiveError) -> [UInt8] {
         do {
             return try name.linkTarget(in: directory, guess: min(Int(clamping: status.size), 4096))

@@ -1,7 +1,7 @@
 internal import SystemCalls
 public import SystemPackage
 
-/// Writes what a layer changed of its parent as a tar archive, by Docker's rules.
+/// Writes the differences between a layer and its parent as a tar archive, by Docker's rules.
 ///
 /// The entries are sorted by the bytes of their paths; the same layer always gives the same bytes. A deletion becomes
 /// an empty file `.wh.NAME` with mode 0 and the time of the directory (Docker takes the time of the export). Another
@@ -10,21 +10,21 @@ public import SystemPackage
 /// By default nothing else is lost; Docker loses all extended attributes but the file capabilities, and the fractions of
 /// the seconds of times.
 public struct LayerExport: Sendable {
-    /// How much of what is known about a file goes into the archive.
+    /// The attributes of files that an archive holds.
     public enum Attributes: Sendable {
         /// Times to the nanosecond, and all extended attributes but `security.selinux`, which comes from the host's
         /// policy, and `security.evm`, which signs the inode.
         ///
-        /// What becomes of names that begin with `.wh.` says ``LayerExport/reservedNames``.
+        /// ``LayerExport/reservedNames`` decides on names that begin with `.wh.`.
         case all
-        /// What Docker exports: times in whole seconds, and of the extended attributes `security.capability` only,
-        /// without the user namespace that it may be valid in.
+        /// The attributes that Docker exports: times in whole seconds, and of the extended attributes
+        /// `security.capability` only, without the user namespace that it may be valid in.
         ///
         /// Also as Docker does it, names that begin with `.wh.` are written as they are.
         case docker
     }
 
-    /// What the holes of sparse files become.
+    /// The form of the holes of sparse files in an archive.
     public enum Holes: Sendable {
         /// Zeros, as Docker writes them. ``LayerExtraction`` makes holes of them again.
         case zeros
@@ -33,8 +33,9 @@ public struct LayerExport: Sendable {
         case holes
     }
 
-    /// What becomes of files whose names begin with `.wh.`, which no layer archive can hold: unpacked, such a name deletes
-    /// another file.
+    /// The treatment of files whose names begin with `.wh.`, which no layer archive can hold.
+    ///
+    /// Unpacked, such a name deletes another file.
     public enum ReservedNames: Sendable {
         /// The first one is an error, before anything is written. So an archive never lacks a file that its reader counts
         /// on.
@@ -43,7 +44,7 @@ public struct LayerExport: Sendable {
         case leftOut
     }
 
-    /// What was written.
+    /// The numbers of bytes and entries of a written archive.
     public struct Summary: Hashable, Sendable {
         /// The size of the archive in bytes.
         public fileprivate(set) var size: Int64 = 0
@@ -63,11 +64,11 @@ public struct LayerExport: Sendable {
         }
     }
 
-    /// How much of what is known about a file goes into the archive.
+    /// The attributes of files that the archive holds.
     public var attributes: Attributes
-    /// What the holes of sparse files become.
+    /// The form of the holes of sparse files in the archive.
     public var holes: Holes
-    /// What becomes of names that begin with `.wh.`; with ``Attributes/docker``, they are written as they are.
+    /// The treatment of names that begin with `.wh.`; with ``Attributes/docker``, they are written as they are.
     public var reservedNames: ReservedNames
     /// Asked before each entry and for each mebibyte.
     public var cancellation: Cancellation
@@ -86,7 +87,7 @@ public struct LayerExport: Sendable {
     /// Writes the archive.
     ///
     /// - Parameters:
-    ///   - changes: What the layer changed.
+    ///   - changes: The differences between the layer and its parent.
     ///   - upper: The root directory of the layer.
     ///   - output: Where the archive goes.
     /// - Throws: ``LayerArchiveError/Code/changedMeanwhile`` when the layer is being written to;

@@ -2,14 +2,14 @@ public import SystemPackage
 
 /// Unpacks a layer archive onto the tree of its parent, by Docker's rules.
 ///
-/// An empty file `.wh.NAME` deletes `NAME`; `.wh..wh..opq` deletes what its directory has from the layers below. What
-/// is in the way of an entry is removed first; only a directory stays when a directory comes. Owners, permissions,
-/// times, extended attributes, device nodes, hard links and holes are restored. Zeros that fill whole 64 KiB of a file
-/// become holes, so that they take no space in the pool.
+/// An empty file `.wh.NAME` deletes `NAME`; `.wh..wh..opq` deletes the files that its directory has from the layers
+/// below. A file in the way of an entry is removed first; only a directory stays when a directory comes. Owners,
+/// permissions, times, extended attributes, device nodes, hard links and holes are restored. Zeros that fill whole
+/// 64 KiB of a file become holes, so that they take no space in the pool.
 ///
 /// No entry gets out of the tree: neither by its name, nor by a symbolic link on the way, nor as a hard link.
 public struct LayerExtraction: Sendable {
-    /// What was unpacked.
+    /// The numbers of bytes and entries of an unpacked archive.
     public struct Summary: Hashable, Sendable {
         /// The size of the layer as Docker counts it: the sum of the sizes in the headers, in bytes.
         public internal(set) var size: Int64 = 0
@@ -54,8 +54,8 @@ public struct LayerExtraction: Sendable {
 
     /// Unpacks the archive of a reader that is at its beginning; then its input is read to the end.
     ///
-    /// What was unpacked is not written to disk for certain; that is for the caller to see to. After an error, part of
-    /// the layer is there.
+    /// It does not wait until the files are on the disk; the caller has to flush them. After an error, part of the
+    /// layer is there.
     ///
     /// - Parameters:
     ///   - reader: The reader, with the same cancellation.

@@ -3,7 +3,7 @@ internal import SystemPackage
 
 /// The contents of a file that is being unpacked.
 final class UnpackedContents {
-    /// What is a hole if it is zero: the smallest block of a thin pool.
+    /// The length in bytes of an aligned run of zeros that becomes a hole: the smallest block of a thin pool.
     private static let holeSize = 1 << 16
 
     /// The file, open for writing.

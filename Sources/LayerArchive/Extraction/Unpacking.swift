@@ -238,9 +238,9 @@ struct Unpacking {
         }
     }
 
-    /// What stands for an entry of a directory: a number of 64 bits, as archives can have many entries.
+    /// A 64-bit hash that stands for an entry of a directory, since an archive can have many entries.
     ///
-    /// Two entries have the same number as good as never, whoever made the archive, for it is another one in each process.
+    /// Two entries practically never have the same hash, not even in a forged archive: each process has another seed.
     private static func location(_ directory: UInt64, _ name: FileName) -> Int {
         var hasher = Hasher()
         hasher.combine(directory)

@@ -1,11 +1,11 @@
 internal import SystemPackage
 
-/// What a directory says about one of the files in it.
+/// A file as its directory lists it.
 struct DirectoryEntry: Comparable {
     let name: FileName
-    /// The number of the file's inode; of a directory where something is mounted, of the one below it.
+    /// The number of the file's inode; at a mount point, that of the directory below the mount.
     let inode: UInt64
-    /// The type of the file, where the file system tells it here.
+    /// The type of the file; `nil` where the file system does not list it.
     let type: FileType?
 
     /// Orders entries by the bytes of their names.

@@ -38,11 +38,11 @@ struct FileName: Hashable, Comparable, Sendable {
         }
     }
 
-    /// What the symbolic link of this name in an open directory leads to.
+    /// The target of the symbolic link of this name in an open directory.
     ///
     /// The corresponding C function is `readlinkat`.
     ///
-    /// - Parameter guess: How many bytes that probably has.
+    /// - Parameter guess: The probable length of the target in bytes.
     func linkTarget(in directory: FileDescriptor, guess: Int) throws(Errno) -> [UInt8] {
         var capacity = guess + 1
         while true {

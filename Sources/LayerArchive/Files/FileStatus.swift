@@ -2,9 +2,9 @@ internal import CShims
 internal import SystemCalls
 internal import SystemPackage
 
-/// What `statx(2)` says about a file.
+/// The result of `statx(2)` for a file.
 struct FileStatus {
-    /// Everything that tells one file of this machine from any other.
+    /// The numbers that tell one file of this machine from any other.
     struct Identity: Hashable {
         let device: UInt64
         let inode: UInt64
@@ -52,7 +52,7 @@ struct FileStatus {
 
     /// Whether this file of a snapshot is certainly as it was in the file system that the snapshot was taken of.
     ///
-    /// Whatever changes about a file changes the time of its last status change, too. File systems that keep only
+    /// Every change of a file changes the time of its last status change, too. File systems that keep only
     /// whole seconds are not relied on.
     func isCertainlyUnchanged(since origin: FileStatus) -> Bool {
         inode == origin.inode && mode == origin.mode

@@ -14,7 +14,7 @@ struct InputBuffer {
     init(_ input: any ArchiveInput) {
         self.input = input
         bytes.reserveCapacity(Self.capacity)
-        // With more room in the pipe, reader and writer wait less for each other. What is no pipe refuses.
+        // With more room in the pipe, reader and writer wait less for each other. The call fails for other files.
         if let descriptor = input as? FileDescriptor {
             _ = dmshim_set_pipe_size(descriptor.rawValue, CInt(Self.capacity))
         }

@@ -1,6 +1,6 @@
 /// A file in a tar archive, without its contents.
 public struct TarEntry: Hashable, Sendable {
-    /// What kind of file it is.
+    /// The kinds of files.
     public enum Kind: Hashable, Sendable {
         /// A regular file, the only kind with contents.
         case file
@@ -20,11 +20,11 @@ public struct TarEntry: Hashable, Sendable {
 
     /// The bytes of the name, as they are in the archive.
     public var path: [UInt8]
-    /// What kind of file it is.
+    /// The kind of the file.
     public var kind: Kind
-    /// The bytes of what a symbolic link leads to, or of the name that a hard link shares the file with.
+    /// The bytes of a symbolic link's target, or of the name that a hard link shares the file with.
     public var linkTarget: [UInt8] = []
-    /// The size of the contents in bytes, with holes; for other kinds than files what the archive says, mostly 0.
+    /// The size of the contents in bytes, with holes; for other kinds than files the archive's value, mostly 0.
     public var size: Int64 = 0
     /// Where the data is in the contents of a file that has holes, ascending; `nil` when it is everywhere.
     ///

@@ -1,4 +1,4 @@
-/// What the headers before an entry said so far: its extended header, its long names.
+/// The headers before an entry, as far as they were read: its extended header and its long names.
 struct TarHeader {
     /// How the map of a sparse file is stored.
     enum SparseFormat {
@@ -74,7 +74,7 @@ struct TarHeader {
             }
         }
         if block.dialect != .v7, entry.kind == .characterDevice || entry.kind == .blockDevice {
-            // What Linux has room for.
+            // The largest numbers that Linux has.
             entry.deviceMajor = try number(block, .deviceMajor, below: 1 << 12)
             entry.deviceMinor = try number(block, .deviceMinor, below: 1 << 20)
         }

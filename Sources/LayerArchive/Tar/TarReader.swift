@@ -1,10 +1,10 @@
 /// Reads a tar archive as a stream, in constant memory: ustar, pax, GNU and star headers, sparse files in all forms.
 ///
-/// Archives are not trusted. Whatever their bytes, the reader returns entries or throws.
+/// Archives are not trusted. For any bytes, the reader returns entries or throws.
 public final class TarReader {
     private var buffer: InputBuffer
     private let cancellation: Cancellation
-    /// What is told of each byte.
+    /// The recorder that gets each byte of the archive.
     private let recorder: (any ArchiveRecorder)?
     /// The pax records that hold for all entries that follow.
     private var globalRecords = GlobalRecords()

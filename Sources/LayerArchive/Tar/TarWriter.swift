@@ -20,7 +20,7 @@ public final class TarWriter {
         self.output = output
         self.cancellation = cancellation
         buffer.reserveCapacity(Self.capacity)
-        // With more room in the pipe, reader and writer wait less for each other. What is no pipe refuses.
+        // With more room in the pipe, reader and writer wait less for each other. The call fails for other files.
         if let descriptor = output as? FileDescriptor {
             _ = dmshim_set_pipe_size(descriptor.rawValue, CInt(Self.capacity))
         }
@@ -129,7 +129,7 @@ public final class TarWriter {
         ] {
             block.setText(field, text)
             guard text.count > field.count || !text.allSatisfy({ $0 < 0x80 }) else { continue }
-            // What is not UTF-8 has to be announced.
+            // A text that is not UTF-8 has to be announced.
             if String(validating: text, as: UTF8.self) == nil { records.append("hdrcharset", Array("BINARY".utf8)) }
             records.append(keyword, text)
         }

@@ -2,7 +2,7 @@
 public struct Timestamp: Hashable, Sendable {
     /// Whole seconds, negative before 1970.
     public var seconds: Int64
-    /// What is to be added to the seconds, 0 to 999,999,999.
+    /// The nanoseconds to add to the seconds, 0 to 999,999,999.
     public var nanoseconds: UInt32
 
     /// Makes a point in time.

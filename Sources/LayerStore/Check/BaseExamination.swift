@@ -8,7 +8,7 @@ struct BaseExamination {
     let pool: PoolView
     /// The store, if it can be opened.
     let store: StoreCore?
-    /// What was found so far.
+    /// The findings of the examinations before this one.
     let before: Findings
     var findings = Findings()
 

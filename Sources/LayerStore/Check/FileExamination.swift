@@ -1,7 +1,7 @@
 internal import SystemPackage
 internal import ThinProvisioning
 
-/// What the files of a store say by themselves.
+/// The part of a check that reads only the store's files: metadata files, temporary files and Docker's transaction.
 struct FileExamination {
     let directory: StoreDirectory
     let registry: LayerRegistry

@@ -3,7 +3,7 @@ internal import DeviceMapper
 internal import SystemPackage
 internal import ThinProvisioning
 
-/// Examines the pool and what it stands on.
+/// Examines the pool and the files or devices below it.
 struct PoolExamination {
     let directory: StoreDirectory
     /// The store, if it can be opened.

@@ -3,7 +3,7 @@ internal import Filesystems
 internal import SystemPackage
 internal import ThinProvisioning
 
-/// What a check has read of a pool, whether it is active or not.
+/// The state and the metadata of a pool as a check has read them, whether the pool is active or not.
 struct PoolView {
     var isActive = false
     var state: ThinPoolState?

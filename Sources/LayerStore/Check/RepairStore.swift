@@ -3,7 +3,7 @@ internal import Filesystems
 internal import SystemPackage
 internal import ThinProvisioning
 
-/// Mends what can be mended without guessing.
+/// Makes the repairs that need no guessing.
 struct RepairStore {
     let core: StoreCore
 
@@ -121,7 +121,7 @@ private struct StoreRepair {
         }
     }
 
-    /// What there is at this moment.
+    /// Checks the store in its present state.
     ///
     /// The repair itself has the store's lock, so that no operation is under way.
     private func check() throws(LayerStoreError) -> StoreCheck {

@@ -3,7 +3,7 @@ internal import SystemCalls
 internal import SystemPackage
 internal import ThinProvisioning
 
-/// Compares everything that a store consists of: its files, its pool and what the pool stands on.
+/// Compares everything that a store consists of: its files, its pool, and the files or devices below the pool.
 ///
 /// It changes nothing, activates nothing, takes no lock and has no pool commit anything. So it sees operations half way:
 /// what it reads of the directory before and after the pool counts both.

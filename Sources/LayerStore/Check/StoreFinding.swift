@@ -1,8 +1,8 @@
-/// Something about a store that does not agree with something else.
+/// A part of a store that is damaged, left over or contradicts another part.
 public struct StoreFinding: Hashable, Sendable {
-    /// What disagrees, for a program to decide on.
+    /// The kind of a disagreement, for a program to decide on.
     public struct Kind: RawRepresentable, Hashable, Sendable {
-        /// The kind as a word that stays what it is.
+        /// The kind as a word that stays the same in every version.
         public let rawValue: String
 
         /// Takes a word.
@@ -16,11 +16,11 @@ public struct StoreFinding: Hashable, Sendable {
         public static let metadataDirectory = Kind("metadata_directory")
         /// A file of the metadata directory cannot be understood, or its name is none that the store gives.
         public static let damagedFile = Kind("damaged_file")
-        /// What an interrupted write left behind.
+        /// A temporary file that an interrupted write left behind.
         public static let temporaryFile = Kind("temporary_file")
         /// A layer that is being removed.
         public static let removal = Kind("removal")
-        /// Thin devices that an operation is making, or one that died has left.
+        /// Thin devices that an operation is making, or that an operation left when its process died.
         public static let unfinished = Kind("unfinished")
         /// Several layers have the same thin device.
         public static let duplicateDevice = Kind("duplicate_device")
@@ -28,13 +28,13 @@ public struct StoreFinding: Hashable, Sendable {
         public static let missingDevice = Kind("missing_device")
         /// The pool has a thin device that no layer has.
         public static let orphanDevice = Kind("orphan_device")
-        /// A layer that others were made from does not exist.
+        /// The parent of a layer does not exist.
         public static let missingParent = Kind("missing_parent")
         /// The size of a layer is not possible.
         public static let size = Kind("size")
         /// The base device is missing, not complete, or not the one that the files are about.
         public static let baseDevice = Kind("base_device")
-        /// Docker's `deviceset-metadata` is missing, cannot be understood or contradicts something.
+        /// The base device is missing, not complete, or not the one that the metadata files describe.
         public static let deviceSet = Kind("device_set")
         /// Docker's `transaction-metadata` cannot be understood, or does not agree with the pool.
         public static let transaction = Kind("transaction")
@@ -69,17 +69,17 @@ public struct StoreFinding: Hashable, Sendable {
         private var rank: Int { self == .error ? 2 : self == .warning ? 1 : 0 }
     }
 
-    /// What disagrees.
+    /// The kind of the disagreement.
     public let kind: Kind
-    /// How bad it is.
+    /// How bad the disagreement is.
     public let severity: Severity
-    /// The layer, the file or the number of the thin device that it is about.
+    /// The layer, the file or the number of the thin device that disagrees.
     public let subject: String
-    /// What was found.
+    /// The disagreement in one sentence.
     public let message: String
-    /// What to do, if something is to be done; each step is a line.
+    /// The steps that mend it, one on each line; `nil` where nothing has to be done.
     public let advice: String?
-    /// Whether a repair mends it without being told more.
+    /// Whether `check --repair` mends it without further orders.
     public let isRepairable: Bool
 
     /// Makes a value like one of the library's, for the test of a program that uses it.
@@ -96,14 +96,14 @@ public struct StoreFinding: Hashable, Sendable {
 }
 
 extension StoreFinding {
-    /// What to do as text, a step on each line.
+    /// The text of the advice: one step on each line.
     static func advice(_ steps: [PoolProblem.Step]) -> String {
         steps.map { step in step.text + (step.command.map { " “\($0)”" } ?? "") }.joined(separator: "\n")
     }
 }
 
 extension StoreFinding: CustomStringConvertible {
-    /// What was found, and what to do on the lines below.
+    /// The severity and the message, and the steps of the advice on the lines below.
     public var description: String {
         let lines = advice?.split(separator: "\n") ?? []
         return "\(severity.rawValue): " + message + lines.map { "\n    " + $0 }.joined()

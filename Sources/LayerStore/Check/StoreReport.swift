@@ -1,12 +1,12 @@
 public import ThinProvisioning
 
-/// What a check of a store has found.
+/// The result of a check of a store.
 public struct StoreReport: Hashable, Sendable {
-    /// What does not agree, the worst first.
+    /// The disagreements, the worst first.
     public let findings: [StoreFinding]
-    /// What was found before a repair and is not there any more.
+    /// The findings from before a repair that the repair has mended.
     public let repaired: [StoreFinding]
-    /// What a repair could not do, and why.
+    /// The changes that a repair could not make, each with the reason.
     public let failures: [String]
     /// How many metadata files of layers were understood, that of the base device included.
     public let layerCount: Int
@@ -32,7 +32,7 @@ public struct StoreReport: Hashable, Sendable {
     public var isClean: Bool { failures.isEmpty && findings.allSatisfy { $0.severity == .information } }
 }
 
-/// What a repair does beyond what needs no decision.
+/// The changes that a repair makes only because somebody decided on them.
 public struct StoreRepairOrders: Hashable, Sendable {
     /// Layers whose thin device the pool does not have; their metadata files are removed.
     public var forgotten: [LayerID]

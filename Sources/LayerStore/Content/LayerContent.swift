@@ -12,9 +12,9 @@ final class LayerContent {
     let thinDevice: ThinDeviceID
     /// The number of the layer's mapped device.
     let device: DeviceNumber
-    /// The directory with the content; `nil` in a layer that nobody has mounted yet, nor any that it descends from.
+    /// The directory with the content; `nil` if neither the layer nor any of its ancestors was ever mounted.
     private(set) var directory: FileDescriptor?
-    /// What keeps the layer mounted, if nothing else does.
+    /// A mount without a mount point that keeps the file system open; `nil` where the layer is mounted already.
     private var mount: DetachedMount?
     /// Whether the layer's device was made for this and goes when it is closed.
     let ownsDevice: Bool

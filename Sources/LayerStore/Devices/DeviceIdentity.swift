@@ -6,7 +6,7 @@ internal import ThinProvisioning
 /// A store suspends, loads and removes a device only by a uuid that begins as all of its own do. So it never touches a
 /// device that somebody else made under the same name.
 struct DeviceIdentity: Sendable {
-    /// What the DM uuid of every device of every store begins with.
+    /// The prefix of the DM uuids of all devices of all stores.
     static let anyStore = "DMLAYER-"
 
     private let directory: StoreDirectory
@@ -17,7 +17,7 @@ struct DeviceIdentity: Sendable {
         prefix = "\(Self.anyStore)\(storeID)-"
     }
 
-    /// What the names of all devices of the store begin with.
+    /// The prefix of the names of all devices of the store.
     var namePrefix: String { directory.devicePrefix }
 
     /// The DM uuid of a thin device that is active.

@@ -84,7 +84,7 @@ struct LayerDevices: Sendable {
 
     /// The device of a layer: the one that is active, where it serves, or a new one.
     ///
-    /// - Parameter active: What ``active(_:of:)`` found.
+    /// - Parameter active: The result of ``active(_:of:)``.
     /// - Throws: ``LayerStoreError/Code/busy`` when somebody reads the layer through a device that cannot be written.
     func serving(
         _ record: LayerRecord, of layer: LockedLayer, _ active: DeviceInformation?, in pool: ThinPool,

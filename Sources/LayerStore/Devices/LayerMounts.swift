@@ -55,7 +55,7 @@ struct LayerMounts: Sendable {
 
     /// Activates a layer if it is not active, and mounts it; what fails is undone.
     ///
-    /// - Parameter active: What ``LayerDevices/active(_:of:)`` found.
+    /// - Parameter active: The result of ``LayerDevices/active(_:of:)``.
     func mount(
         _ layer: LockedLayer, _ record: LayerRecord, _ active: DeviceInformation?, label: String? = nil,
         in pool: ThinPool
@@ -90,9 +90,8 @@ struct LayerMounts: Sendable {
             return device
         } catch {
             directory.removeMountPoint(of: layer.id)
-            // A device that was there before stays, and goes with its last user if it was about to. The first failure is the
-            // one to report.
-            // What cannot be removed here is looked at by the next operation on the layer.
+            // A device that was there before stays, and goes with its last user if it was about to. A device that
+            // cannot be removed here is handled by the next operation on the layer. The first failure is reported.
             if active?.number != device.number {
                 _ = try? devices.failure(removing: record.deviceID)
             } else if active?.isRemovalDeferred == true {

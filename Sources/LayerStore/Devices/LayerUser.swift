@@ -3,7 +3,7 @@ internal import Filesystems
 
 /// Something that uses the device of a layer.
 public struct LayerUser: Hashable, Sendable, CustomStringConvertible {
-    /// What it is.
+    /// The kinds of users.
     public enum Kind: String, Hashable, Sendable {
         /// A process with a file or directory of the layer open.
         case process
@@ -13,15 +13,15 @@ public struct LayerUser: Hashable, Sendable, CustomStringConvertible {
         case device
     }
 
-    /// What it is.
+    /// The kind of the user.
     public let kind: Kind
-    /// The process, or one of the mount namespace's; `nil` for a device.
+    /// The id of the process, or of a process in the mount namespace; `nil` for a device.
     public let processID: Int?
     /// The name of the process, or of the device.
     public let name: String
-    /// What the process has open, or where the layer is mounted; `nil` for a device.
+    /// The path that the process has open, or at which the layer is mounted; `nil` for a device.
     public let path: String?
-    /// Who it is and what of the layer it uses.
+    /// The user and the path by which it uses the layer, for a message.
     public let description: String
 
     /// Makes a value like one of the library's, for the test of a program that uses it.
@@ -55,25 +55,25 @@ public struct LayerUser: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// What has become of a layer that was taken down.
+/// The state of a layer after its device was taken down, or will be.
 public enum LayerRelease: Hashable, Sendable {
-    /// It is down.
+    /// The layer is down.
     case done
     /// There was no such layer.
     case absent
-    /// It is detached from its mount point, and goes down by itself when these have ended.
+    /// The layer is detached from its mount point, and its device is removed when these users have ended.
     ///
-    /// There are none where something outside this process namespace uses it.
+    /// The list is empty where only users outside this process namespace are left.
     case deferred(until: [LayerUser])
 
-    /// Who is waited for, in one sentence; `nil` when it is down.
+    /// The users that are waited for, in one sentence; `nil` when the layer is down or absent.
     public var users: String? {
         if case .deferred(let users) = self { users.sentence } else { nil }
     }
 }
 
 extension [LayerUser] {
-    /// All of them in one sentence.
+    /// All users in one sentence.
     var sentence: String {
         isEmpty ? "something outside this process namespace" : map(\.description).joined(separator: ", ")
     }

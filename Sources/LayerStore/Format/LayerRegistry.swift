@@ -18,7 +18,7 @@ struct LayerRegistry: Sendable {
         directory = try DurableDirectory(path)
     }
 
-    /// What the store keeps about a layer, or `nil` when there is no such layer.
+    /// The metadata of a layer, or `nil` when there is no such layer.
     ///
     /// - Throws: ``LayerStoreError/Code/damagedMetadata`` when the file cannot be understood.
     func record(of id: LayerID) throws(LayerStoreError) -> LayerRecord? {
@@ -74,7 +74,7 @@ struct LayerRegistry: Sendable {
         return layers
     }
 
-    /// What concerns all devices, or `nil` before the base device exists.
+    /// Docker's `deviceset-metadata`, which is about all devices, or `nil` before the base device exists.
     func deviceSet() throws(LayerStoreError) -> DeviceSetRecord? {
         try decode(DeviceSetRecord.self, Self.deviceSet)
     }
@@ -83,7 +83,7 @@ struct LayerRegistry: Sendable {
         try directory.write(Self.deviceSet, try encode(record))
     }
 
-    /// What Docker was about to do when it last changed the pool, or `nil` when Docker has not been here.
+    /// The last change of the pool that Docker had begun, or `nil` where there is no `transaction-metadata`.
     func dockerTransaction() throws(LayerStoreError) -> DockerTransaction? {
         try decode(DockerTransaction.self, Self.transaction)
     }
@@ -161,11 +161,11 @@ struct LayerRegistry: Sendable {
 
     // MARK: Numbers
 
-    /// What the names of the directory's files say about numbers of thin devices.
+    /// The numbers of thin devices that the names of the directory's files reserve or exclude.
     struct Numbers: Hashable, Sendable {
         /// The first numbers of the blocks that are reserved for new layers.
         var reservations: Set<ThinDeviceID> = []
-        /// The numbers in them that another program took.
+        /// The numbers in these blocks that another program took.
         var excluded: Set<ThinDeviceID> = []
 
         /// All numbers that are reserved for new layers.
@@ -182,7 +182,7 @@ struct LayerRegistry: Sendable {
         }
     }
 
-    /// What the names of the directory's files say about numbers of thin devices.
+    /// Reads the reserved and excluded numbers from the names of the directory's files.
     func numbers() throws(LayerStoreError) -> Numbers { Self.numbers(in: try directory.names()) }
 
     static func numbers(in names: [String]) -> Numbers {

@@ -1,7 +1,7 @@
-/// What a store is opened for.
+/// The operations that an open store allows.
 public enum StoreAccess: Hashable, Sendable {
-    /// Everything.
+    /// All operations.
     case readWrite
-    /// Looking at it: nothing is written to its files and devices, not even to the pool's metadata.
+    /// Reading only: nothing is written to the store's files and devices, not even to the pool's metadata.
     case readOnly
 }

@@ -94,7 +94,7 @@ struct CreateLayer {
         }
     }
 
-    /// What a new layer is copied from, and its device if that is active; then no other operation works on it any more.
+    /// The layer to copy, and its device if that is active; then no other operation works on the layer any more.
     private func origin(
         _ parent: LayerID, of id: LayerID, _ session: StoreSession
     ) throws -> (LayerRecord, DeviceInformation?) {

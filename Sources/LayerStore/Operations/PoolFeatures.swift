@@ -2,7 +2,7 @@ internal import DeviceMapper
 internal import LogicalVolumes
 internal import ThinProvisioning
 
-/// What a pool does with new blocks, and when it is full: compared with the options, and changed.
+/// The features of a pool: zeroing, discards and the behaviour when it is full, compared with the options and changed.
 struct PoolFeatures {
     let core: StoreCore
 

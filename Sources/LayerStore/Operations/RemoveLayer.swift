@@ -29,7 +29,7 @@ struct RemoveLayer {
 
     /// Makes a layer unknown, and takes it down.
     ///
-    /// - Returns: What became of the layer, and its thin device if there was one.
+    /// - Returns: The state of the layer, and its thin device if there was one.
     private func begin(_ layer: LockedLayer, _ session: StoreSession) throws -> (LayerRelease, ThinDeviceID?) {
         guard let record = try core.registry.record(of: layer.id) else { return (.absent, nil) }
         // A service may have begun to serve it since it was asked for.
@@ -55,7 +55,7 @@ struct RemoveLayer {
     /// Nothing is activated for it: without the pool they wait for the next activation.
     ///
     /// - Returns: How many have to wait further, for a user of the layer, or because another process is ending them.
-    /// - Throws: What went wrong with the first of those that failed, after all were tried.
+    /// - Throws: The first failure, after all removals were tried.
     @discardableResult
     func endAll() throws -> Int {
         var waiting = 0

@@ -7,7 +7,7 @@ internal import ThinProvisioning
 
 /// A layer as a snapshot of containerd's whose device is active.
 public struct ActiveSnapshot: Hashable, Sendable {
-    /// What the store keeps about the layer.
+    /// The metadata of the layer.
     public let record: LayerRecord
     /// The path of its block device: `/dev/dm-N` of devtmpfs, which needs no udev.
     ///
@@ -78,7 +78,7 @@ struct Snapshots {
         try withUnreadLayer(id) { session, layer in
             let pool = session.pool
             var record = try core.existing(id)
-            // What was written and found no space is not in it, although nobody who has unmounted it was told.
+            // Data that found no space is missing in it, although no user who has unmounted it was told.
             if case .available(let state) = try pool.status(), state.mode == .outOfDataSpace {
                 throw LayerStoreError(.notEnoughSpace, "the pool \(pool.name) is full; remove layers, or enlarge it")
             }

@@ -55,8 +55,9 @@ public struct FileSpace: Hashable, Sendable {
         let inPlace = allocated > usage.usedBytes ? allocated - usage.usedBytes : 0
         return min(usage.freeBytes, inPlace + diskFree)
     }
-    /// What is missing on the disk so that `percent` of all that the pool can hold on it are free; `nil` when nothing is,
-    /// or when the file has its place on the disk and only the pool itself counts.
+    /// The bytes that the pool can take, and the minimum: `percent` of all that it can hold on the disk.
+    ///
+    /// - Returns: `nil` when enough is free, or when the file is allocated on the disk and only the pool itself counts.
     func shortage(for usage: BlockUsage, percent: Int) -> (available: UInt64, minimum: UInt64)? {
         let available = available(for: usage)
         guard percent > 0, available < usage.freeBytes else { return nil }

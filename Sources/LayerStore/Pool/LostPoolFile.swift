@@ -18,7 +18,7 @@ public struct LostPoolFile: Hashable, Sendable {
         self.isReplaced = isReplaced
     }
 
-    /// What has happened, in one sentence without its full stop.
+    /// The loss of the file in one sentence without its full stop.
     public var summary: String {
         isReplaced
             ? "another file is at \(path) now, and the pool goes on with the one before, which only \(device) has"

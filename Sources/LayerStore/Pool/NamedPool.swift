@@ -8,7 +8,7 @@ internal import ThinProvisioning
 /// Its DM uuid decides which device it is, and a name only where it has no uuid: the uuid of a logical volume stays the same
 /// when the volume or its group is renamed.
 struct NamedPool: Sendable {
-    /// What `dm.thinpooldev` says, or the name of direct-lvm's pool.
+    /// The value of `dm.thinpooldev`, or the name of direct-lvm's pool.
     let path: String
     /// The DM uuid that `store.json` keeps; `nil` where the pool has none, or was not seen yet.
     let uuid: String?

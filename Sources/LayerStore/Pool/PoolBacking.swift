@@ -60,7 +60,7 @@ struct PoolBacking: Sendable {
 
     // MARK: Whose files an active pool has
 
-    /// What a pool with the store's uuid stands on instead of the store's own files; `nil` when it stands on them.
+    /// The device or file below a pool with the store's uuid, if it is not the store's own file; `nil` if it is.
     func foreignFile(below pool: ThinPool) throws -> (found: String, expected: FilePath)? {
         let target = try pool.target().target
         for (device, named, file) in [
@@ -122,7 +122,7 @@ struct PoolBacking: Sendable {
     /// place either.
     func reserveMetadataSpace(_ state: ThinPoolState) {
         guard source.metadataFileSize != nil else { return }
-        // What cannot be reserved now is tried again with the next layer.
+        // A failed reservation is repeated with the next layer.
         try? PoolFile.reserveMetadata(directory.metadataFile, used: state.metadata.usedBytes)
     }
 }

@@ -1,6 +1,6 @@
 internal import ThinProvisioning
 
-/// What was last seen of the files of a pool, so that one look at their disk tells whether it still has enough.
+/// The last known sizes of a pool's files, so that the free space of their disk tells whether a layer still fits.
 struct PoolFiles: Sendable {
     let data: FileSpace
     let metadata: FileSpace

@@ -35,7 +35,7 @@ struct SnapshotClock {
         "Make a store with a new pool, and copy the layers into it with “dmlayer diff” and “dmlayer apply”; the layers of "
         + "this one go on working"
 
-    /// What a check reports; `nil` where nobody has to do anything yet.
+    /// The finding of a check; `nil` where nobody has to do anything yet.
     var finding: (severity: StoreFinding.Severity, message: String, advice: String)? {
         guard isLate else { return nil }
         return hasRunOut
@@ -43,7 +43,7 @@ struct SnapshotClock {
             : (.warning, message, Self.wayOut + ", before \(Self.end - Self.margin) are made")
     }
 
-    /// What the pool's state reports.
+    /// The problem in the report on the pool's state; `nil` where there is none.
     var problem: PoolProblem? {
         finding.map { PoolProblem($0.message, [.init($0.advice)], isWarning: $0.severity < .error) }
     }

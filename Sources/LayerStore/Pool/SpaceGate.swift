@@ -8,7 +8,7 @@ final class SpaceGate: Sendable {
     private let configuration: StoreConfiguration
     private let directory: StoreDirectory
     private let pool: StorePool
-    /// What was last seen of the pool's files.
+    /// The last known sizes of the pool's files; `nil` before the first look.
     private let files = Mutex<PoolFiles?>(nil)
     /// How many layers were let through since the clock was read.
     private let sinceClock = Mutex<UInt32?>(nil)

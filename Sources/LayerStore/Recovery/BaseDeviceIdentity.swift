@@ -14,7 +14,7 @@ struct BaseDeviceIdentity {
     ///
     /// - Throws: ``LayerStoreError/Code/foreignDevice`` with the UUIDs of both base devices.
     func require(in pool: ThinPool, _ facts: Inventory, _ alone: StoreAlone) throws {
-        // What `deviceset-metadata` cannot tell is not compared; a check reports it.
+        // Without a readable `deviceset-metadata` nothing is compared; a check reports it.
         guard let expected = try core.registry.deviceSet()?.baseDeviceUUID,
             let record = facts.records[LayerID.base.text], record.isInitialized
         else { return }

@@ -16,7 +16,7 @@ extension Inventory {
             do {
                 _ = try LayerID(name)
             } catch {
-                // What it says counts all the same: the number is not free.
+                // The record counts all the same: its number is not free.
                 damaged[name] = error.reason
             }
         }

@@ -1,6 +1,6 @@
 internal import ThinProvisioning
 
-/// What becomes of everything that is left over in a store.
+/// The steps that clean up after interrupted operations in a store.
 ///
 /// Recovery, `check` and `check --repair` read the same plan.
 ///
@@ -14,7 +14,7 @@ internal import ThinProvisioning
 ///   them only in a pool of the store's own.
 /// * A mapped device goes only if it certainly is no layer's.
 struct RecoveryPlan: Hashable, Sendable {
-    /// What is done.
+    /// A change of the store or of its devices.
     enum Action: Hashable, Sendable {
         /// Removes a file that an interrupted write left.
         case removeTemporaryFile(String)
@@ -69,7 +69,7 @@ struct RecoveryPlan: Hashable, Sendable {
         let reason: Reason
     }
 
-    /// What is to be done, in this order.
+    /// The steps, in the order in which they are carried out.
     private(set) var steps: [Step] = []
     /// Whether reservations stay, because something of them may still be in the pool.
     let keepsReservations: Bool

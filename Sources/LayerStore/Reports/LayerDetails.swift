@@ -11,7 +11,7 @@ public enum LayerListing: Sendable {
     case damaged(name: String, reason: String)
 }
 
-/// What is known about one layer, from its metadata file and from the kernel.
+/// The metadata of one layer, and the state of its device in the kernel.
 public struct LayerDetails: Hashable, Sendable {
     /// The id.
     public let id: LayerID
@@ -63,7 +63,7 @@ struct LayerReporting {
         }
     }
 
-    /// What is known about one layer.
+    /// The metadata of a layer, and the state of its device.
     ///
     /// Nothing is activated and nothing is committed.
     func details(of id: LayerID) throws -> LayerDetails {

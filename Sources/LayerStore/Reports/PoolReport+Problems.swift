@@ -2,7 +2,7 @@ internal import SystemPackage
 internal import ThinProvisioning
 
 extension PoolReport {
-    /// What somebody has to see to, the worst first.
+    /// The problems that somebody has to solve, the worst first.
     public var problems: [PoolProblem] {
         var problems: [PoolProblem] = []
         if isSuspended {
@@ -43,7 +43,7 @@ extension PoolReport {
         return problems + shortages + warnings
     }
 
-    /// What a guest can see and what changes that, in one line; `nil` where new blocks are filled with zeros.
+    /// The data that a guest can see and the command that prevents it; `nil` where new blocks are filled with zeros.
     public var zeroingWarning: String? {
         guard !zeroesNewBlocks else { return nil }
         let change =
@@ -74,7 +74,7 @@ extension PoolReport {
             [Self.kernelLog, takeDown, .init("Activate it again.", "\(program) pool status")])
     }
 
-    /// What keeps new layers from being made.
+    /// The lack of space that keeps new layers from being made.
     private var shortages: [PoolProblem] {
         guard condition == .readWrite else { return [] }
         var problems: [PoolProblem] = []
@@ -124,7 +124,7 @@ extension PoolReport {
     }
 }
 
-// MARK: What to do
+// MARK: Steps
 
 extension PoolReport {
     private var program: String { Self.program(root) }

@@ -1,7 +1,7 @@
 internal import SystemPackage
 
 extension PoolReport {
-    /// What to do about files that only the pool has.
+    /// The steps that rescue the files that only the pool still has.
     static func rescue(_ lost: [LostPoolFile], program: String) -> [PoolProblem.Step] {
         [.init("Unmount every layer, so that nothing changes meanwhile.", "\(program) unmount ID")]
             + lost.map { file in

@@ -3,10 +3,10 @@ public import ThinProvisioning
 
 /// The state of a store's pool, for a person who has to decide what to do.
 public struct PoolReport: Hashable, Sendable {
-    /// What the pool lets its devices do.
+    /// The accesses that the pool allows its devices.
     public enum Condition: String, Hashable, Sendable, CaseIterable {
         case readWrite = "rw"
-        /// What needs a new block waits or fails.
+        /// Writes that need a new block wait or fail.
         case outOfDataSpace = "out_of_data_space"
         /// Nothing can be changed.
         case readOnly = "ro"
@@ -46,7 +46,7 @@ public struct PoolReport: Hashable, Sendable {
     public let isForeign: Bool
     /// Whether somebody else made the pool, and no option of the store changes what it does.
     public let isMadeElsewhere: Bool
-    /// What the pool lets its devices do.
+    /// The accesses that the pool allows its devices.
     public let condition: Condition
     /// Why the kernel refuses to activate the pool.
     public let refusal: String?
@@ -60,7 +60,7 @@ public struct PoolReport: Hashable, Sendable {
     public let blockSize: UInt64
     /// The layers' data.
     public let data: Space
-    /// What says where the data is.
+    /// The pool's metadata, which maps the layers' blocks to the data.
     public let metadata: Space
     /// The number of free bytes of data below which the kernel reports an event.
     public let lowWaterMark: UInt64?
@@ -70,11 +70,11 @@ public struct PoolReport: Hashable, Sendable {
     public let errorIfNoSpace: Bool
     /// Whether the pool fills a new block with zeros before a layer gets it.
     ///
-    /// Without this, whoever reads the whole device of a layer finds there what removed layers have left.
+    /// Without this, a reader of a layer's whole device finds the data of removed layers there.
     public let zeroesNewBlocks: Bool
-    /// How many seconds such a write waits otherwise, before it fails as well; 0 means for ever.
+    /// How many seconds such a write waits otherwise before it fails as well; 0 means for ever.
     public let noSpaceTimeout: UInt64?
-    /// What happens to a discard.
+    /// The handling of discards; `nil` while the pool is not active.
     public let discards: ThinPoolState.DiscardPolicy?
     /// Whether discards should go on to the data device.
     public let isPassdownWanted: Bool
@@ -125,9 +125,9 @@ public struct PoolReport: Hashable, Sendable {
 
 /// Something about a pool that somebody has to see to.
 public struct PoolProblem: Hashable, Sendable {
-    /// One thing to do.
+    /// One step towards the solution of a problem.
     public struct Step: Hashable, Sendable {
-        /// What it is for.
+        /// The purpose of the step, or the instruction.
         public let text: String
         /// The command that does it, as it can be given to a shell.
         public let command: String?
@@ -141,9 +141,9 @@ public struct PoolProblem: Hashable, Sendable {
 
     /// Whether everything works so far.
     public let isWarning: Bool
-    /// What is wrong, in one sentence.
+    /// The problem in one sentence.
     public let summary: String
-    /// What to do, in this order.
+    /// The steps that solve it, in this order.
     public let steps: [Step]
 
     /// Makes a value like one of the library's, for the test of a program that uses it.

@@ -78,7 +78,7 @@ struct PoolReporting {
             snapshotCount: superblock?.time)
     }
 
-    /// What stands in the metadata file.
+    /// The superblock in the metadata file.
     ///
     /// A device is not read: its page cache could be older than what the pool has written.
     private var superblock: ThinPoolSuperblock? {

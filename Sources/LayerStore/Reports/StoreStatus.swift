@@ -35,7 +35,7 @@ public struct StoreStatus: Hashable, Sendable {
     public let defersDeletion: Bool
     /// How many layers were removed whose data is not deleted yet.
     public let deferredDeletions: Int
-    /// What the pool lets its devices do; `nil` when it has failed.
+    /// The accesses that the pool allows its devices; `nil` when it has failed.
     public let mode: ThinPoolState.Mode?
     /// Whether the pool's metadata must be checked before the pool can be changed again.
     public let needsCheck: Bool
@@ -72,11 +72,11 @@ public struct StoreStatus: Hashable, Sendable {
 
     /// The use of a device in bytes.
     public struct SpaceUsage: Hashable, Sendable {
-        /// What is used.
+        /// The bytes in use.
         public let used: UInt64
-        /// What there is.
+        /// The size of the device.
         public let total: UInt64
-        /// What can still be used: never more than the file system under a loop file has.
+        /// The bytes that can still be used: never more than the file system under a loop file has.
         public let available: UInt64
 
         /// Makes a value like one of the library's, for the test of a program that uses it.

@@ -41,7 +41,7 @@ final class DeviceNumbers: Sendable {
     ///   - metadata: Opens the pool's metadata; asked once for each block of numbers.
     ///   - holder: The caller's locks.
     ///   - create: Sends the message that makes the device with the number.
-    /// - Throws: What `create` throws; ``LayerStoreError/Code/failed`` when the pool did not commit.
+    /// - Throws: The errors of `create`; ``LayerStoreError/Code/failed`` when the pool did not commit.
     func makeDevice(
         in pool: ThinPool, metadata: () throws -> ThinMetadataDevice, _ holder: StoreLock.Holder,
         _ create: (ThinDeviceID) throws -> Void

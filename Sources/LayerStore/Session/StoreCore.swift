@@ -3,7 +3,7 @@ internal import SystemCalls
 internal import SystemPackage
 internal import ThinProvisioning
 
-/// What the operations on one open store work with.
+/// The parts that the operations on one open store share.
 ///
 /// Nothing in it changes but what the parts keep to themselves.
 final class StoreCore: Sendable {
@@ -93,7 +93,7 @@ final class StoreCore: Sendable {
     func watchSuspensions() {
         watch.schedule { [weak self] in
             guard let self else { return nil }
-            // What cannot be resumed now is tried again in a second.
+            // A device that cannot be resumed now is tried again in a second.
             self.resumeAbandoned()
             return 1
         }

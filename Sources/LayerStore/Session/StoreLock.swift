@@ -10,7 +10,7 @@ internal import ThinProvisioning
 /// process that holds them, however it ends. A holder that takes several takes them in the order of ``Scope``, so that no
 /// two wait for each other. Debug builds check this (`LockOrder`).
 final class StoreLock: Sendable {
-    /// What a byte of the file stands for, in the order in which the locks are taken.
+    /// The subject of a lock, which has one byte of the file, in the order in which the locks are taken.
     enum Scope: Equatable {
         /// The snapshots: a service has it for as long as it runs.
         case snapshots
@@ -60,7 +60,7 @@ final class StoreLock: Sendable {
             }
         }
 
-        /// What is waited for, to complete “the process … has …”.
+        /// The subject of the lock, to complete “the process … has …”.
         fileprivate var description: String {
             switch self {
             case .snapshots: "the snapshots of the store"

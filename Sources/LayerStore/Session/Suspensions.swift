@@ -6,11 +6,11 @@ internal import ThinProvisioning
 
 /// Devices that an operation suspends, and those that a process left suspended when it was killed.
 ///
-/// Whatever uses a suspended device waits. So every operation that suspends one does it in ``suspending(_:_:)``: the lock
-/// says that the operation lives, and the mark says that a device may be suspended. A mark without a lock is a device that
-/// nobody will resume, unless the next operation does.
+/// A process that uses a suspended device waits. So every operation that suspends one does it in ``suspending(_:_:)``:
+/// the lock says that the operation is running, and the mark says that a device may be suspended. A mark without a lock
+/// means a device that nobody will resume, unless the next operation does.
 ///
-/// An operation that lives can itself wait for the pool, which another process left suspended. So the pool is also resumed
+/// A running operation can itself wait for the pool, which another process left suspended. So the pool is also resumed
 /// under the lock on tables alone: no operation keeps the pool suspended without that lock. A layer's device is also resumed
 /// by the next operation that has the layer's lock (``LayerDevices/active(_:of:)``).
 extension StoreCore {
@@ -32,7 +32,7 @@ extension StoreCore {
     ///
     /// A pool that is a logical volume is protected from lvm2 as well.
     ///
-    /// - Throws: What `body` throws; `LogicalVolumeError` when the lock of the volume group is not to be had.
+    /// - Throws: The errors of `body`; `LogicalVolumeError` when the lock of the volume group cannot be taken.
     func changingTables<Result>(_ holder: StoreLock.Holder, _ body: (LockedTables) throws -> Result) throws -> Result {
         let tables = try holder.lockTables()
         // Where this fails the lock goes with its holder.

@@ -9,7 +9,7 @@ internal import ThinProvisioning
 /// and the recovery makes them anew from the metadata directory. A mark that is still set when its process is gone tells the
 /// next operation that something was left half done.
 final class WorkMarks: Sendable {
-    /// What the file says.
+    /// The content of the file.
     struct State: Hashable, Sendable {
         /// The first number of the oldest reservation that is kept.
         var oldest: ThinDeviceID

@@ -1,10 +1,10 @@
 public import BlockDevices
 
-/// What a device holds, as far as its first and last bytes tell.
+/// The content of a device, as far as its first and last bytes tell.
 public enum DeviceContent {
-    /// What is on a device, in words; empty when nothing is recognised.
+    /// The kinds of content on a device, in words; empty when nothing is recognised.
     ///
-    /// - Throws: What reading throws.
+    /// - Throws: The errors of reading.
     public static func probe(_ device: any PhysicalStorage) throws -> [String] {
         var found: [String] = []
         for signature in try DeviceSignature.found(size: device.size(), read: device.read)

@@ -1,6 +1,6 @@
 public import BlockDevices
 
-/// What a physical volume lies on: a block device, or an image of one.
+/// The storage of a physical volume: a block device, or an image of one.
 public protocol PhysicalStorage: Sendable {
     /// The size in bytes.
     func size() throws -> UInt64

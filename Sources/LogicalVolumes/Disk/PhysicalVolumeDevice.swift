@@ -21,7 +21,7 @@ public struct PhysicalVolumeDevice: Sendable {
 
     /// Makes a device a physical volume that no group has: an empty metadata area, and then the label.
     ///
-    /// What was at the place of the label and the area is gone; the rest of the device is untouched.
+    /// It overwrites the place of the label and the area; the rest of the device is untouched.
     static func make(
         on storage: any PhysicalStorage, path: String, number: DeviceNumber?
     ) throws -> PhysicalVolumeDevice {

@@ -24,7 +24,7 @@ public struct PhysicalVolumeLabel: Hashable, Sendable {
     public internal(set) var dataAreas: [Area]
     /// Where the texts about the volume group are.
     public internal(set) var metadataAreas: [Area]
-    /// What boot loaders may use.
+    /// The areas that boot loaders may use.
     public internal(set) var bootLoaderAreas: [Area]
     /// Whether a volume group has it; `nil` before version 1 of the header's extension, which has no such mark.
     public var isUsed: Bool?

@@ -69,7 +69,7 @@ public struct Segment: Hashable, Sendable {
         public let startExtent: UInt64
     }
 
-    /// What a segment is.
+    /// The types of segments.
     public enum Kind: Hashable, Sendable {
         /// Distributed over areas in chunks; with one area it is linear.
         case striped([Area], chunk: Sectors)
@@ -85,9 +85,9 @@ public struct Segment: Hashable, Sendable {
 
     /// The first extent within the logical volume.
     public let startExtent: UInt64
-    /// How many extents.
+    /// The number of extents.
     public let extentCount: UInt64
-    /// What they are.
+    /// The type of the segment.
     public let kind: Kind
 
     init(_ section: ConfigurationSection) throws(LogicalVolumeError) {

@@ -1,6 +1,6 @@
-/// Something about physical volumes, volume groups or logical volumes that could not be done.
+/// An operation on physical volumes, volume groups or logical volumes that could not be carried out.
 public struct LogicalVolumeError: Error, Hashable, Sendable {
-    /// What went wrong, for a program to decide on.
+    /// The kind of the failure, for a program to decide on.
     public struct Code: Hashable, Sendable {
         private enum Value: Hashable {
             case damagedLabel, damagedMetadata, notFound, ambiguous, missingDevice, refusedChange, noSpace, notEmpty
@@ -40,9 +40,9 @@ public struct LogicalVolumeError: Error, Hashable, Sendable {
         public static let failed = Code(value: .failed)
     }
 
-    /// What went wrong.
+    /// The kind of the failure.
     public let code: Code
-    /// What it is about, why, and what to do.
+    /// The subject, the reason for the failure, and a remedy.
     public let reason: String
 
     /// Makes an error.
@@ -53,6 +53,6 @@ public struct LogicalVolumeError: Error, Hashable, Sendable {
 }
 
 extension LogicalVolumeError: CustomStringConvertible {
-    /// What it is about, why, and what to do.
+    /// The subject, the reason for the failure, and a remedy.
     public var description: String { reason }
 }

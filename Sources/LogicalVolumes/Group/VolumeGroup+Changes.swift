@@ -1,17 +1,17 @@
 internal import DeviceMapper
 
-/// What a new physical volume is in the text.
+/// The fields of a new physical volume in the group's text.
 struct NewPhysicalVolume {
     let id: LVMIdentifier
     let path: String
     let deviceSize: Sectors
     let extentStart: Sectors
-    /// Where the last extent must have ended.
+    /// The sector where the last extent must have ended.
     let extentEnd: Sectors
     let bootLoaderArea: PhysicalVolumeLabel.Area?
 }
 
-/// What a new logical volume is in the text.
+/// The fields of a new logical volume in the group's text.
 struct NewLogicalVolume {
     var name: String
     var isVisible = false
@@ -61,7 +61,7 @@ extension VolumeGroup {
     /// The text to write after a change, with the next sequence number.
     ///
     /// - Parameters:
-    ///   - description: What the change was.
+    ///   - description: The change in words.
     ///   - host: The name of this machine.
     ///   - time: The time in seconds since 1970.
     func text(description: String, host: String, time: UInt64) -> [UInt8] {

@@ -134,7 +134,7 @@ extension VolumeGroup {
 }
 
 extension LogicalVolume {
-    /// What lvm2 has begun to change and not finished, if there is something.
+    /// The change that lvm2 has begun and not finished, in words; `nil` where there is none.
     fileprivate var unfinishedChange: String? {
         if let word = status.first(where: StatusWords.ofChanges.contains) {
             return "its logical volume \(name) is \(word): lvm2 is in the middle of a change"

@@ -1,8 +1,8 @@
 public import DeviceMapper
 
-/// A volume group: what the text on its physical volumes says, and the text itself.
+/// A volume group: the values of the text on its physical volumes, and the text itself.
 ///
-/// What lvm2 wrote and this type does not understand stays in the text, byte for byte.
+/// Parts of lvm2's text that this type does not understand stay in the text, byte for byte.
 public struct VolumeGroup: Hashable, Sendable {
     /// The name.
     public let name: String

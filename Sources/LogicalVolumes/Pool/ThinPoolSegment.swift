@@ -1,6 +1,6 @@
 public import DeviceMapper
 
-/// What the text says of a thin pool.
+/// The fields of a thin pool in the group's text.
 public struct ThinPoolSegment: Hashable, Sendable {
     /// The logical volume of its metadata.
     public let metadata: String
@@ -12,8 +12,8 @@ public struct ThinPoolSegment: Hashable, Sendable {
     public let blockSize: Sectors
     /// Whether the kernel fills a new block with zeros first.
     public var zeroesNewBlocks: Bool
-    /// What becomes of discards: nothing, ``ThinPoolTarget/Features/noDiscardPassdown`` or
-    /// ``ThinPoolTarget/Features/ignoreDiscard``.
+    /// The handling of discards: empty where they are passed down to the data device, otherwise
+    /// ``ThinPoolTarget/Features/noDiscardPassdown`` or ``ThinPoolTarget/Features/ignoreDiscard``.
     public let discards: ThinPoolTarget.Features
     /// Whether lvm2 has messages for the pool that it has not sent yet: it was interrupted.
     public let hasMessages: Bool

@@ -33,7 +33,7 @@ extension ThinPoolVolume {
 
     /// Runs `body` while nobody else changes the table of the pool: neither lvm2 nor another program of this project.
     ///
-    /// - Throws: What `body` throws; ``LogicalVolumeError/Code/inUse`` when the lock of the volume group is not to be had.
+    /// - Throws: The errors of `body`; ``LogicalVolumeError/Code/inUse`` when the volume group's lock cannot be taken.
     public func withPoolTable<Result>(_ body: () throws -> Result) throws -> Result {
         let lock = try LVMLock.ofGroup(group)
         return try withExtendedLifetime(lock, body)
@@ -96,8 +96,8 @@ extension LocatedThinPool {
             try growPool(to: table, isForced: hasGrown, control)
             return try control.information(on: .uuid(try DeviceUUID(poolUUID)))
         } catch {
-            // What was made here goes again; a device that somebody has come to use stays, because it is open. The first
-            // failure is the one to report.
+            // Devices that were made here are removed again; a device that got a user meanwhile stays, because it is
+            // open. The first failure is reported.
             for uuid in made.reversed() { try? remove(uuid, control) }
             throw error
         }
@@ -113,12 +113,12 @@ extension LocatedThinPool {
             return (try make(try DeviceName(name), uuid: uuid, table: table, control), .made)
         }
         guard device.hasActiveTable else {
-            // Whoever made it was interrupted.
+            // The process that made the device was interrupted.
             try control.loadTable(table, into: reference)
             try control.resumeDevice(reference)
             return (device.number, .grown)
         }
-        // A suspended one was left by somebody who died in the middle of a change.
+        // A suspended device was left by a process that died in the middle of a change.
         if device.isSuspended { try control.resumeDevice(reference) }
         let present = try control.table(of: reference)
         if present.linearRuns == table.linearRuns { return (device.number, .none) }

@@ -55,7 +55,7 @@ extension ThinPoolVolume {
         do {
             present = try VolumeGroupMetadata.find(group)
         } catch let error as LogicalVolumeError where error.code == .notFound || error.code == .damagedMetadata {
-            // What is damaged on the device itself is found when that is looked at.
+            // Damage on the device itself is found when the device is examined.
             return nil
         }
         let opened = try BlockDevice(FilePath(path))
@@ -77,7 +77,7 @@ extension ThinPoolVolume {
                 + "\(Self.content(of: present.group)); if nobody needs it, remove it with “vgremove \(group)”")
     }
 
-    /// What a group holds, and how to use its thin pool where it has one.
+    /// The logical volumes of a group, and how to use its thin pool where it has one.
     private static func content(of group: VolumeGroup) -> String {
         let volumes = group.logicalVolumes
         guard !volumes.isEmpty else { return "with no logical volume in it" }

@@ -2,7 +2,7 @@ internal import BlockDevices
 public import DeviceMapper
 internal import SystemPackage
 
-/// What makes a pool larger.
+/// The space and the devices to add to a pool.
 public struct ThinPoolGrowth: Hashable, Sendable {
     /// How much data space is added.
     public enum Amount: Hashable, Sendable {

@@ -57,10 +57,10 @@ public struct ThinPoolVolume: Hashable, Sendable, CustomStringConvertible {
         return try LocatedThinPool(self, in: metadata)
     }
 
-    /// What the volume group says of the pool now.
+    /// Reads the pool's volume group and the settings of its extension.
     ///
-    /// - Returns: The group, when the pool is to be extended, and why this machine neither activates nor changes the group, if
-    ///   there is a reason.
+    /// - Returns: The group, the settings that say when the pool is to be extended, and the reason why this machine
+    ///   neither activates nor changes the group, if there is one.
     public func read() throws -> (group: VolumeGroup, settings: AutoextendSettings, refusal: String?) {
         let located = try locate()
         return (located.metadata.group, try .of(profile: located.pool.profile), located.metadata.refusal)

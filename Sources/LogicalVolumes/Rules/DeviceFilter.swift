@@ -7,11 +7,11 @@ struct DeviceFilter: Sendable {
         let pattern: DevicePattern
     }
 
-    /// What the setting is called.
+    /// The name of the setting.
     let name: String
     private let rules: [Rule]
 
-    /// Reads a setting; `nil` when it is not made.
+    /// Reads a setting; `nil` when the configuration does not have it.
     ///
     /// - Throws: ``LogicalVolumeError/Code/failed`` when a pattern cannot be understood: it may say which devices must not be
     ///   touched.

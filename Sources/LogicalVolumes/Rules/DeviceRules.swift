@@ -2,7 +2,7 @@ internal import BlockDevices
 internal import DeviceMapper
 internal import SystemPackage
 
-/// What lvm2's configuration says of the devices that lvm2 may use.
+/// The settings in lvm2's configuration that say which devices lvm2 may use.
 ///
 /// A machine may see disks whose volume groups are not its own: those of guests, of other machines, and the paths of a
 /// multipath device. lvm2 is kept from them by these settings, and so is this program.

@@ -3,7 +3,7 @@ internal import DeviceMapper
 internal import SystemCalls
 internal import SystemPackage
 
-/// A block device on which a physical volume may be, with what the kernel says of it.
+/// A block device on which a physical volume may be, with its attributes in sysfs.
 struct ScannedDevice {
     /// Its directory below `/sys`.
     let directory: FilePath
@@ -17,15 +17,15 @@ struct ScannedDevice {
     /// The directory of the disk that it is a partition of, or its own.
     var disk: FilePath { partition == nil ? directory : directory.removingLastComponent() }
 
-    /// What a file below its directory says; `nil` without the file.
+    /// The text of a file below its directory, without the newline; `nil` where the file cannot be read.
     func attribute(_ path: String) -> String? { try? PseudoFile.readLine(directory.appending(path)) }
 }
 
 /// Looks for physical volumes on all block devices of the machine.
 struct PhysicalVolumeScan {
-    /// The physical volumes that are there; several of them may have the same label.
+    /// The physical volumes that were found; several of them may have the same label.
     private(set) var devices: [PhysicalVolumeDevice] = []
-    /// What is wrong with devices that look like some.
+    /// The faults of devices that look like physical volumes.
     private(set) var damage: [String] = []
     /// The devices that lvm2's configuration leaves out, with the reasons.
     private(set) var excluded: [String] = []
@@ -84,7 +84,7 @@ struct PhysicalVolumeScan {
         return !uuid.hasPrefix("LVM-") && !uuid.hasPrefix("DMLAYER-") && !isDockers
     }
 
-    /// What the kernel says of a device; `nil` when it has no size.
+    /// Reads a device's attributes from sysfs; `nil` when the device has no size.
     static func scanned(_ directory: FilePath) throws -> ScannedDevice? {
         guard let number = DeviceNumber(try PseudoFile.readLine(directory.appending("dev"))),
             try PseudoFile.readLine(directory.appending("size")) != "0"
@@ -93,7 +93,7 @@ struct PhysicalVolumeScan {
         return ScannedDevice(directory: directory, number: number, partition: partition)
     }
 
-    /// What the kernel says of the device with a number; `nil` when it has no size.
+    /// Reads the attributes of the device with a number from sysfs; `nil` when the device has no size.
     static func scanned(_ number: DeviceNumber) throws -> ScannedDevice? {
         // The link leads to the device's place below its disk.
         let resolved = try unsafe pointerCall { unsafe realpath("/sys/dev/block/\(number)", nil) }

@@ -47,7 +47,7 @@ public struct AutoextendSettings: Hashable, Sendable {
         self = given.inForce
     }
 
-    /// What lvm2 makes of the numbers: it takes 50 for less, and everything from 100 on is never.
+    /// The settings within lvm2's limits: a threshold of 50 to 100, where 100 means never.
     private var inForce: AutoextendSettings {
         AutoextendSettings(threshold: min(100, max(50, threshold)), percent: min(Self.mostPercent, max(0, percent)))
     }

@@ -1,6 +1,6 @@
 /// A part of a text in lvm2's configuration format, which printed gives the same bytes that were read.
 struct ConfigurationNode: Hashable, Sendable {
-    /// What a name stands for.
+    /// The value or the section that a name stands for.
     enum Content: Hashable, Sendable {
         /// The text of the value, as it was written.
         case value([UInt8])
@@ -11,7 +11,7 @@ struct ConfigurationNode: Hashable, Sendable {
     /// The blank space and comments before the name.
     var leading: [UInt8]
     var name: String
-    /// What stands between the name and the value or the opening brace.
+    /// The bytes between the name and the value or the opening brace.
     var separator: [UInt8]
     var content: Content
 

@@ -1,12 +1,12 @@
 internal import SystemCalls
 
-/// A volume group with the devices that it is on and the places that its text is in.
+/// A volume group with its devices and the places of its text.
 public struct VolumeGroupMetadata: Sendable {
-    /// What the text in force says.
+    /// The group as the text in force describes it.
     public private(set) var group: VolumeGroup
     /// The devices of the group that were found, by the uuids of their physical volumes.
     public internal(set) var devices: [LVMIdentifier: PhysicalVolumeDevice]
-    /// What is wrong with some copy of the text; the group can be read all the same.
+    /// The faults of single copies of the text; the group can be read all the same.
     public let damage: [String]
 
     /// Why this machine must neither activate nor change the group, if there is a reason; it can be read all the same.
@@ -90,9 +90,9 @@ public struct VolumeGroupMetadata: Sendable {
     /// - Parameters:
     ///   - changed: The new state, made of ``group``.
     ///   - added: The devices of physical volumes that are new in it.
-    ///   - description: What the change is, for those who read the text.
+    ///   - description: The change in words, for readers of the text.
     /// - Throws: ``LogicalVolumeError/Code/refusedChange``, ``LogicalVolumeError/Code/missingDevice``,
-    ///   ``LogicalVolumeError/Code/noSpace``, or what writing throws.
+    ///   ``LogicalVolumeError/Code/noSpace``, or the errors of writing.
     mutating func commit(
         _ changed: VolumeGroup, adding added: [PhysicalVolumeDevice] = [], description: String
     ) throws {

@@ -1,6 +1,6 @@
 /// A pool's metadata that could not be read from its device.
 public struct ThinMetadataError: Error, Hashable, Sendable {
-    /// What went wrong, for a program to decide on.
+    /// The kind of the failure, for a program to decide on.
     public struct Code: Hashable, Sendable {
         private enum Value: Hashable {
             case notAPool, inconsistent, unreadable, noSuchDevice, noReferenceCounts, notSupported
@@ -9,10 +9,10 @@ public struct ThinMetadataError: Error, Hashable, Sendable {
 
         /// There is no thin pool on the device.
         public static let notAPool = Code(value: .notAPool)
-        /// What was read does not hold together.
+        /// The metadata contradicts itself.
         ///
-        /// On the device of an active pool this is what a reader sees that a commit overtook: try again. On a device that
-        /// nobody writes to, the metadata is damaged.
+        /// On the device of an active pool, a commit may have overtaken the reader: try again. On a device that nobody
+        /// writes to, the metadata is damaged.
         public static let inconsistent = Code(value: .inconsistent)
         /// The device could not be opened or read.
         public static let unreadable = Code(value: .unreadable)
@@ -24,11 +24,11 @@ public struct ThinMetadataError: Error, Hashable, Sendable {
         public static let notSupported = Code(value: .notSupported)
     }
 
-    /// What went wrong.
+    /// The kind of the failure.
     public let code: Code
-    /// The block of 4096 bytes of the metadata device that it was found in, if it was one.
+    /// The number of the metadata block, of 4096 bytes, with the fault; `nil` where the fault is in no single block.
     public let block: UInt64?
-    /// What was found, as a sentence without an end.
+    /// The fault, as a sentence without an end.
     public let detail: String
     /// The error below, if there is one.
     public let underlying: (any Error)?

@@ -39,7 +39,7 @@ extension ThinPoolMetadata {
     ///
     /// - Parameters:
     ///   - visitor: Gets the content.
-    ///   - selection: What is left out.
+    ///   - selection: The parts to visit.
     /// - Throws: ``ThinMetadataError``, and what the visitor throws.
     public func walk<Visitor: ThinMetadataVisitor>(
         into visitor: inout Visitor, _ selection: ThinMetadataSelection = ThinMetadataSelection()

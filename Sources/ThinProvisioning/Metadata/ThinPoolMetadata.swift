@@ -51,8 +51,8 @@ public struct ThinPoolMetadata: Sendable {
     /// - Parameters:
     ///   - source: The blocks of the metadata device.
     ///   - attempts: How often to begin again at the most.
-    ///   - body: What to read. It is called once for each attempt.
-    /// - Returns: What `body` returned when it was not overtaken by a commit.
+    ///   - body: The work that reads. It is called once for each attempt.
+    /// - Returns: The result of `body` from the attempt that no commit overtook.
     /// - Throws: ``ThinMetadataError/Code/inconsistent`` when the last attempt was overtaken or met something that does not
     ///   hold together; other errors at once.
     public static func consistently<Result>(

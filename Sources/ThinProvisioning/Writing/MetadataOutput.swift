@@ -93,7 +93,7 @@ internal import SystemPackage
     /// Writes a block at the next free place.
     ///
     /// - Parameters:
-    ///   - kind: What kind of block it is.
+    ///   - kind: The kind of the block.
     ///   - fill: Fills the block, which is zero before; number and checksum are added.
     /// - Returns: The number of the block.
     func append(

@@ -47,7 +47,7 @@ struct ToolUsageError: Error {
     let message: String
 
     /// - Parameters:
-    ///   - tip: What may have been meant.
+    ///   - tip: The argument that may have been meant.
     ///   - usage: The line of usage, for the errors that show one.
     init(_ error: String, tip: String? = nil, usage: String? = nil) {
         let tip = tip.map { "\n  tip: \($0)\n" } ?? ""

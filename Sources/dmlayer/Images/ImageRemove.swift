@@ -34,7 +34,7 @@ struct ImageRemove: ParsableCommand {
     }
 }
 
-/// What a removal has done, in JSON.
+/// The result of a removal in JSON.
 private struct RemovedJSON: Encodable {
     let id: String
     let names: [String]

@@ -48,7 +48,7 @@ struct PoolExtend: ParsableCommand {
     }
 }
 
-/// What `pool extend` has done.
+/// The result of `pool extend` in JSON.
 private struct Summary: Encodable {
     let pool: String
     let dataAdded: UInt64

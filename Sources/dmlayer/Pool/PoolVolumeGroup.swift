@@ -2,13 +2,13 @@ internal import DeviceMapper
 internal import LayerStore
 internal import LogicalVolumes
 
-/// What `pool status` says of the volume group of a pool.
+/// The volume group of a pool, as `pool status` prints it.
 struct PoolVolumeGroup {
     private let group: VolumeGroup
     private let settings: AutoextendSettings
     private let refusal: String?
 
-    /// Reads it; `nil` when the pool is none of LVM's, or its volume group cannot be read.
+    /// Reads the volume group; `nil` when the pool is none of LVM's, or its volume group cannot be read.
     init?(_ report: PoolReport) {
         // The report is complete without the lines about a volume group that cannot be read.
         guard report.isForeign, let volume = ThinPoolVolume(report.name), let read = try? volume.read() else {

@@ -45,7 +45,7 @@ struct Initialize: ParsableCommand {
     }
 }
 
-/// What `init` says of the store in JSON.
+/// The store, as `init` prints it in JSON.
 private struct StoreSummary: Encodable {
     let root: String
     let filesystem: String

@@ -1,6 +1,6 @@
 internal import LayerStore
 
-/// What has become of a layer that a command took down, in JSON.
+/// The state of a layer that a command took down, in JSON.
 struct ReleaseJSON: Encodable {
     let id: String
     let state: String

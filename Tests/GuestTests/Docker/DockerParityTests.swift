@@ -7,7 +7,7 @@ import TestSupport
 /// of the two is compared as text. These things differ, and are not compared or are written in the same way:
 ///
 /// - The pool's name follows from the number and inode of the root's directory. Both must have it by Docker's rule.
-/// - The numbers of loop devices and mapped devices are what was free. What stands behind them must be the same.
+/// - The numbers of loop devices and mapped devices are the next free ones. The files behind them must be the same.
 /// - mkfs makes the UUIDs. The one that is kept must be the base device's.
 /// - Docker counts its changes in the pool in `transaction_id`. dmlayer does not, so that lvm2 can activate a pool.
 /// - `transaction-metadata` is Docker's file about that. dmlayer keeps `store.json`, `lock` and `.reserved-device-ids.*`.

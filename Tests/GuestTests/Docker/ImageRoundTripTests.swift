@@ -3,7 +3,7 @@ import TestSupport
 
 /// Images of the archives that other programs make come into a store of our own, and out of it as they were.
 ///
-/// What an archive has, `Tests/lib/image-facts.py` computes from its bytes: the ids, the digests of the layers, the names.
+/// `Tests/lib/image-facts.py` reads the content of an archive from its bytes: the ids, the layers' digests, the names.
 struct ImageRoundTripTests {
     private static let folder: FilePath = "/var/lib/import"
     private static let recorded = "fixtures/docker-20.10-ext4/save-all.tar.xz"
@@ -57,9 +57,9 @@ struct ImageRoundTripTests {
     /// Imports an archive into the empty store, saves all images again, and removes them.
     ///
     /// - Parameters:
-    ///   - maker: What made the archive.
+    ///   - maker: The program that made the archive.
     ///   - file: The name of the archive, or of the folder of a layout.
-    ///   - count: What it has, as the last line of `image-facts.py` says.
+    ///   - count: The numbers of its parts, as the last line of `image-facts.py` has them.
     ///   - isPiped: Whether dmlayer reads the archive from a pipe.
     private func roundTrip(_ maker: String, _ file: String, _ count: String, isPiped: Bool = false) throws {
         let dmlayer = "'\(program)' --root '\(store.root)'"

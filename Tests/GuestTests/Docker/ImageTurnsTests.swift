@@ -32,7 +32,7 @@ struct ImageTurnsTests {
         try shell.run("rm -rf '\(root.dataRoot)' \(Self.source) \(Self.hundred) /run/saved.tar")
     }
 
-    /// What an archive has, as `image-facts.py` says.
+    /// The content of an archive, in the words of `image-facts.py`.
     private func facts(_ archive: String) throws -> String {
         try shell.everything("python3 Tests/lib/image-facts.py \(archive)")
     }

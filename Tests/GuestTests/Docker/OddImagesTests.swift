@@ -35,7 +35,7 @@ struct OddImagesTests {
         try shell.run("rm -rf '\(root.dataRoot)' '\(own.root)' \(Self.saved) \(Self.ours)")
     }
 
-    /// What an archive has, as `image-facts.py` says.
+    /// The content of an archive, in the words of `image-facts.py`.
     private func facts(_ archive: String) throws -> String {
         try shell.everything("python3 Tests/lib/image-facts.py \(archive)")
     }

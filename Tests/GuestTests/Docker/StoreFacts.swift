@@ -5,7 +5,7 @@ import TestSupport
 final class StoreFacts {
     private let shell: GuestShell
     private let home: FilePath
-    /// What the names of the store's devices begin with.
+    /// The prefix of the names of the store's devices.
     private let prefix: String
     private let pool: String
     /// The number of the pool's device.
@@ -38,7 +38,7 @@ final class StoreFacts {
 
     // MARK: The pool
 
-    /// What stands behind the loop device with a number, with its settings.
+    /// The file behind the loop device with a number, and the device's settings.
     private func behind(_ number: Substring) throws -> String {
         let loop = "/sys/dev/block/\(number)"
         let names = [
@@ -135,7 +135,7 @@ final class StoreFacts {
         keep("retries", retries == "-1" ? "0" : retries)
     }
 
-    /// What is on the disk when nothing runs.
+    /// Keeps the files on the disk when nothing runs.
     func keepFiles() throws {
         keep(
             "files",

@@ -2,7 +2,7 @@ import SystemPackage
 import TestSupport
 
 extension LVMTests {
-    /// What is not ours is left alone.
+    /// Devices with content or users are left alone.
     func leavesAloneWhatIsInUse() throws {
         try shell.run("mkfs.xfs -q /dev/ubda")
         checks.check(
@@ -88,7 +88,7 @@ extension LVMTests {
             "/dev/mapper/docker-thinpool\n/dev/mapper/docker-thinpool")
     }
 
-    /// What an interrupted setup leaves.
+    /// The setup of direct-lvm completes an interrupted setup.
     func completesSetups() throws {
         try shell.run("pvcreate -qq /dev/ubda")
         checks.check("a physical volume that no group has is taken", try layer("\(Self.direct) init"), "")

@@ -24,7 +24,7 @@ extension LVMTests {
         try TextFile.write(try TextFile.read(Self.configuration) + "global {\(settings) }\n", to: Self.configuration)
     }
 
-    /// What lvm2 has called since the last question.
+    /// The names of the tools that lvm2 has called since the last question.
     private func calls() throws -> String {
         try shell.output("cut -d ' ' -f 1 /run/tools/calls | sort -u; rm -f /run/tools/calls").joinedWords
     }

@@ -40,12 +40,12 @@ final class LVMTests {
         try watchesThePool()
     }
 
-    /// What a command says of problems; empty when all is well.
+    /// The error messages of a command; empty when all is well.
     func quiet(_ command: String) throws -> String { try shell.complaints(command) }
 
     func devices() throws -> String { try shell.poolDevices() }
 
-    /// One line with what lvm2 reports.
+    /// The output of a command of lvm2, in one line.
     func report(_ command: String) throws -> String { try shell.output(command).joinedWords }
 
     /// The texts that are not empty, a line or more for each.

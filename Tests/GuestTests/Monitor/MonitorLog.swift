@@ -2,7 +2,7 @@ import FoundationEssentials
 import SystemPackage
 import TestSupport
 
-/// What a monitor has said in JSON, a line for each event.
+/// The events of a monitor in JSON, a line for each.
 struct MonitorLog {
     /// One line.
     struct Line: Decodable {

@@ -43,7 +43,7 @@ final class PoolWatch: Sendable {
     }
 }
 
-/// What dmsetup says of a pool.
+/// The status of a pool by dmsetup.
 struct PoolStatus: Sendable {
     let name: String
 

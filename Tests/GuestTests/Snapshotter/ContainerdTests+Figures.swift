@@ -2,7 +2,7 @@ import SystemPackage
 import TestSupport
 
 extension ContainerdTests {
-    /// What the service and the monitor tell Prometheus.
+    /// The service and the monitor have figures for Prometheus.
     func showsFigures() throws {
         // Since the service was started again: the third container has a snapshot, and that is a commit of the pool.
         let names = [

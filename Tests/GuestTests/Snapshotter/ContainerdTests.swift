@@ -4,7 +4,7 @@ import TestSupport
 /// Real containerd works on `dmlayer serve`: its own test suite for snapshotters if that is wanted, then an image with
 /// containers of runc, through restarts and kills.
 final class ContainerdTests {
-    /// What the tests need of the host.
+    /// The files of the host that the tests need.
     struct Places {
         let containerd: FilePath
         /// 1.6, 1.7 or 2.

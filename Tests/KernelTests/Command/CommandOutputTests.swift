@@ -3,7 +3,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What each command prints, and with which status it ends.
+/// The output and the exit status of each command.
 @Suite(.serialized) struct CommandOutputTests {
     /// Runs a command with --json, and gives its standard output to jq.
     private func json(_ arguments: String, _ filter: String) throws -> String {
@@ -11,7 +11,7 @@ import Testing
             "'\(DMLayerCommand.path)' --json \(arguments) 2>/dev/null | jq -e -c -r '\(filter)'")
     }
 
-    /// What a command says on standard error, as jq reads it line by line.
+    /// The standard error of a command with --json, as jq reads it line by line.
     private func messages(_ arguments: String, _ filter: String) throws -> String {
         try Shell.run("'\(DMLayerCommand.path)' --json \(arguments) 2>&1 >/dev/null | jq -r '\(filter)'")
     }
@@ -93,7 +93,7 @@ import Testing
         try fixture.finish()
     }
 
-    /// What a hook prints does not come between the events.
+    /// The output of a hook does not come between the events.
     @Test func theHookHasStandardErrorForItself() throws {
         let fixture = try StoreFixture()
         let hook = fixture.scratch.appending("hook")

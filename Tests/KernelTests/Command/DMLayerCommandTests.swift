@@ -140,7 +140,7 @@ import Testing
     }
 }
 
-/// What `dmlayer dm` does where it needs no device.
+/// `dmlayer dm` where it needs no device: wrong arguments, output that cannot be written, and no root.
 @Suite struct DMLayerUsageTests {
     @Test(arguments: [
         "dm create", "dm create a/b --table '0 10 zero'", "dm create x --no-table --table '0 10 zero'", "dm info a b",

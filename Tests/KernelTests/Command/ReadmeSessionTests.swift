@@ -4,7 +4,7 @@ import Testing
 
 /// The sessions in README.md: the blocks that are marked as `console` print what the page shows.
 @Suite(.serialized) struct ReadmeSessionTests {
-    /// What differs from run to run: the store's device names and numbers, times, and space in use.
+    /// Substitutions for text that differs from run to run: the store's device names and numbers, times, used space.
     private static let masks = [
         #"s/docker-[0-9]+:[0-9]+-[0-9]+/docker-N/g"#, #"s,/dev/(loop|dm-)[0-9]+,/dev/\1N,g"#,
         #"s/"(created|mapped_bytes)" : [0-9]+/"\1" : N/"#, #"s/(Space (Used|Available)): .*/\1: N/"#, #"s/ +$//"#,

@@ -3,14 +3,14 @@ import Testing
 
 /// The same command lines for dmsetup and for the program that dmlayer is by that name, on equal devices.
 struct DMSetupComparison {
-    /// What one command line did.
+    /// The result of one command line.
     struct Outcome: Equatable {
         var status: Int
         var output: String
         var messages: String
     }
 
-    /// What a list of command lines did, and the devices that it left.
+    /// The results of a list of command lines, and the devices that remain after them.
     struct Record {
         let outcomes: [Outcome]
         let devices: String

@@ -228,7 +228,7 @@ import Testing
             }
             Issue.record("there is no “\(line)” in “\(try Shell.run("cat \(output)"))”")
         }
-        // What happens before the command looks for the first time is nothing new to it.
+        // Changes before the command looks for the first time are not reported.
         let first = try fixture.control.createDevice(fixture.name("first")).number
         try fixture.control.removeDevice(.name(fixture.name("first")))
         try expectLine("created \(fixture.prefix)first (\(first))") {

@@ -2,7 +2,7 @@ import DeviceMapper
 import TestSupport
 import Testing
 
-/// What dmsetup says about the same devices.
+/// Queries that give the same answers as dmsetup about the same devices.
 @Suite(.serialized) struct DMSetupAgreementTests {
     let fixture: DMFixture
 
@@ -93,7 +93,7 @@ import Testing
             disks[file] = disk
             table = table.replacing(" \(letter)", with: " \(disk)")
         }
-        // What verity checks cannot be written.
+        // A device that verity checks cannot be written.
         return try fixture.device(
             suffix, table, uuid: fixture.prefix + suffix, isReadOnly: table.contains("verity")
         ).name

@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What goes to the kernel, and what is left behind when it does not arrive.
+/// The requests to the kernel, and the remains of an operation whose request does not arrive.
 @Suite(.serialized) struct DMTransportTests {
     let transport: FaultyTransport
     let fixture: DMFixture

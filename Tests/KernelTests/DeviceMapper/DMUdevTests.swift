@@ -48,7 +48,7 @@ import Testing
             #expect(try semaphores() != before)
             let results = onThreads(2) { index in
                 if index == 0 { return try cookie.wait(timeout: .seconds(20)) }
-                // What the rule does, once for each device; dmsetup wants to see that there is a udevd.
+                // The rule's command, once for each device; dmsetup wants to see that there is a udevd.
                 try Shell.run(
                     """
                     mkdir -p /run/udev && touch /run/udev/control && unset DM_DISABLE_UDEV

@@ -197,7 +197,7 @@ import Testing
         #expect(try LoopDevice.attached(to: scratch.appending("renamed.link")).map(\.number) == [loop.number])
         #expect(try LoopDevice.attached(to: file).isEmpty)
 
-        // What was found keeps the device, too.
+        // A loop device that was found keeps the device attached, too.
         let found = try LoopDevice.attached(to: renamed)
         loop.close()
         #expect(try isAttached(renamed))

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import ThinProvisioning
 
-/// What was there before a command that fails is there after it.
+/// Devices from before a command that fails are there unchanged after it.
 ///
 /// Each operation is carried out beside devices that it is not about, or about a device that it must not take away, with
 /// every command failing once, before and after it took effect.
@@ -54,7 +54,7 @@ import ThinProvisioning
     ///
     /// - Parameters:
     ///   - undo: Takes away what an operation has made that ended well, or could not take away itself.
-    ///   - verify: What must be true after each failure.
+    ///   - verify: Checks the state after each failure.
     private func sweep(
         _ operation: () throws -> Void, undo: () throws -> Void, verify: (String) throws -> Void
     ) throws {
@@ -186,7 +186,7 @@ import ThinProvisioning
                 #expect([old.table, table].contains(now.table) && !now.isSuspended, "\(now): \(what)")
             }
         }
-        // What somebody else has loaded stays where the kernel does not take the new table.
+        // A table that somebody else has loaded stays where the kernel does not take the new one.
         #expect(throws: DeviceMapperError.self) {
             try control.replaceTable(
                 of: .name(fixture.name("there-waiting")), with: MappingTable(parsing: "0 10 no-such-target"),
@@ -276,7 +276,7 @@ import ThinProvisioning
             try volume.deactivate(control)
             #expect(try seen(group).isEmpty)
         } verify: { what in
-            // What is left has no table, because the answer to its creation was lost; it is used the next time.
+            // A remaining device has no table, because the answer to its creation was lost; it is used the next time.
             #expect(try seen(group).allSatisfy { $0.table.isEmpty && $0.inactive == "-" }, "\(what)")
             try volume.activate(control)
         }
@@ -330,7 +330,7 @@ import ThinProvisioning
             }
         }
         try attempt("open another device") { try LoopDevice(number: try #require(DeviceNumber("1:3"))).close() }
-        // Whoever only looks at a device leaves it as it is.
+        // A process that only looks at a device leaves it as it is.
         try LoopDevice(number: loop.number).close()
         for found in try LoopDevice.attached(to: other) { found.close() }
         #expect(try Shell.run("losetup --list --noheadings --raw") == before)

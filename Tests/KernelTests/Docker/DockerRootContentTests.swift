@@ -105,9 +105,9 @@ import Testing
                 == "1024")
     }
 
-    /// What Docker saved, and what is exported here, unpacked onto new layers beside Docker's.
+    /// Docker's archives, and those that are exported here, are unpacked onto new layers beside Docker's.
     @Test func reproducesEveryLayer() throws {
-        // What is on a device below its rootfs, without where it is on the disk.
+        // The files on a device below its rootfs, without their place on the disk.
         let manifest = """
             manifest() {
                 jq --compact-output 'select((.path | type) != "string" or (.path | startswith("/rootfs/"))) | del(.ino, .blocks)

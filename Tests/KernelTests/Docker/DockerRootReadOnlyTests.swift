@@ -35,7 +35,7 @@ import Testing
         }
         #expect(try digest(fixture) == before)
         try Shell.run("mount -o remount,bind,rw '\(fixture.root)'")
-        // What is active for reading only is not taken for a pool that can be written.
+        // A pool that is active for reading only is not taken for one that can be written.
         #expect(try fixture.runForStatus("mount \(layers[0])").output.contains("is active for reading only"))
         try fixture.run("--read-only shutdown")
         #expect(try Shell.run("dmsetup ls | grep -c docker- || true") == "0")

@@ -42,7 +42,7 @@ import Testing
         #expect(shown.popLast() == "Zero New Blocks: false")
         #expect(recorded.count == 20)
         #expect(recorded.map { $0.prefix { $0 != ":" } } == shown.map { $0.prefix { $0 != ":" } })
-        // What names the place, and that dmlayer does not wait for udev.
+        // The lines that name the place, and the line that says that dmlayer does not wait for udev.
         let loops = try Shell.run(
             """
             losetup --list --noheadings --output NAME --associated '\(fixture.root)/devicemapper/data'

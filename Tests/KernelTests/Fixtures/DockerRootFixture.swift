@@ -70,7 +70,7 @@ final class DockerRootFixture: Sendable {
 
     var metadata: FilePath { root.appending("metadata") }
 
-    /// What the names of the root's devices begin with.
+    /// The prefix of the names of the root's devices.
     func devicePrefix() throws -> String {
         try Shell.run(
             """
@@ -111,7 +111,7 @@ final class DockerRootFixture: Sendable {
             """)
     }
 
-    /// What a command of the thin provisioning tools says about the pool's metadata; `%` stands for it.
+    /// The output of a command of the thin provisioning tools about the pool's metadata; `%` stands for the device.
     func askPoolMetadata(_ command: String) throws -> String {
         // These tools use direct I/O, which a tmpfs does not have and a loop device on it has.
         let command = command.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "$device")

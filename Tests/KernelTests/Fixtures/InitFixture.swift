@@ -10,7 +10,7 @@ final class InitFixture {
     let scratch: ScratchDirectory
     let root: FilePath
 
-    /// What a small store is made with.
+    /// The storage options of a small store.
     static let small =
         "dm.basesize=320m dm.loopdatasize=1g dm.loopmetadatasize=16m dm.fs=ext4 dm.min_free_space=1%"
 
@@ -57,7 +57,7 @@ final class InitFixture {
         return (answer.status, answer.output, time)
     }
 
-    /// What is active in the kernel and mounted here, and what the place holds.
+    /// The active devices, the mounts below the place, and the files in it.
     func state() throws -> String {
         try shell(
             """

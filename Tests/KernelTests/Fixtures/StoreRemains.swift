@@ -4,15 +4,15 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What a store has in the kernel: mapped devices, loop devices and mounts.
+/// The objects of a store in the kernel: mapped devices, loop devices and mounts.
 ///
 /// After its shutdown there must be nothing.
 struct StoreRemains: Sendable {
     /// The place of the store.
     let root: FilePath
-    /// What the names of its devices begin with.
+    /// The prefix of the names of its devices.
     let namePrefix: String
-    /// What the uuids of its devices begin with.
+    /// The prefix of the uuids of its devices.
     let uuidPrefix: String
 
     /// - Parameter storeID: The store's own number; `nil` for a root that no store has been made of yet.

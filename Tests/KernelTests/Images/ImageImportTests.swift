@@ -37,7 +37,7 @@ import Testing
                 """)
         let state = try images.state()
         #expect(state.layers.count == 8 && state.contents == state.layers && state.work == [])
-        // What is there already costs nothing.
+        // Layers that are there already cost nothing.
         #expect(
             try images.done("image import '\(archive)'").split(separator: "\n").allSatisfy { $0.hasSuffix(", 0 new") })
         #expect(try images.state() == state)

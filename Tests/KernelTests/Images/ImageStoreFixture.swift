@@ -33,7 +33,7 @@ struct ImageStoreFixture {
         return output
     }
 
-    /// What is there of images: names and ids, layers of images, layers of the store, work that has not ended.
+    /// The state of the images: names and ids, layers of images, layers of the store, work that has not ended.
     func state() throws -> State {
         let folder = fixture.root.appending("images")
         let images = try done("image list --all --no-trunc").split(separator: "\n").dropFirst().map {

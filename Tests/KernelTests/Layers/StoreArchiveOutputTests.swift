@@ -20,7 +20,7 @@ import Testing
             for file in old small/old; do echo old > $file; chmod 640 $file; done
             ln -s old link; mkfifo fifo
             """)
-        // What fails at once, and in the middle.
+        // Exports that fail at once, and in the middle.
         for (arguments, file) in [("nothing", "old"), ("layer", "small/old"), ("layer", "none/old")] {
             let (status, output) = try Shell.runForStatus(
                 "cd '\(out)'; \(command) \(arguments) --output '\(file)' 2>&1")
@@ -35,7 +35,7 @@ import Testing
         #expect(
             try Shell.run("cd '\(out)'; stat -c '%n %a %F' old link; tar -tf new; ls -A")
                 == "old 640 regular file\nlink 777 symbolic link\nlarge\nfifo\nlink\nnew\nold\nsmall")
-        // What is no file.
+        // Outputs that are no regular files.
         try Shell.run(
             """
             cd '\(out)'; (cat fifo > read) & \(command) layer --output fifo; wait; cmp read new

@@ -188,7 +188,7 @@ import Testing
         try fixture.finish()
     }
 
-    /// What an archive holds that wants to get out of the layer.
+    /// Entries of an archive that lead out of the layer change nothing there.
     @Test func keepsArchivesWithinTheLayer() throws {
         let fixture = try StoreFixture()
         let victim = try fixture.scratch.makeDirectory("victim")

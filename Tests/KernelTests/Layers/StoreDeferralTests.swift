@@ -93,7 +93,7 @@ import Testing
         try fixture.store.create(id)
         try fixture.store.write("new", to: "file", in: id)
         #expect(try fixture.store.read("file", in: id) == "new")
-        // What is in use keeps the pool.
+        // A layer in use keeps the pool active.
         #expect {
             try fixture.reopened(patience: .milliseconds(200)).shutdown()
         } throws: {

@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What layers do: they begin as their parent, and from then on have nothing to do with it.
+/// The content of layers: they begin as copies of their parents, and are independent of them from then on.
 @Suite(.serialized) struct StoreLayerTests {
     @Test(arguments: ["ext4", "xfs"]) func isolatesLayers(filesystem: String) throws {
         let fixture = try StoreFixture(["dm.fs=\(filesystem)"])

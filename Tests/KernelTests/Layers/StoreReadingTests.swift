@@ -141,7 +141,7 @@ import Testing
         #expect(try fixture.run("changes layer").output == "A /large")
         try Shell.run("\(command) diff layer | head -c 1")
         #expect(try leftovers() == before)
-        // What has not been written to the disk yet is seen, and what is unpacked is seen at once.
+        // Changes that have not been written to the disk yet are seen, and unpacked files are seen at once.
         try Shell.run("echo x > '\(fixture.root)/mnt/layer/rootfs/new'")
         #expect(try fixture.run("changes layer").output == "A /large\nA /new")
         try Shell.run("\(command) diff parent | \(command) apply layer")

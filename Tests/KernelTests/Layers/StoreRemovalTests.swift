@@ -8,9 +8,9 @@ import Testing
 
 @testable import LayerStore
 
-/// What becomes of the data of removed layers.
+/// The space of removed layers.
 @Suite(.serialized) struct StoreRemovalTests {
-    /// What the data file has on the disk below it, in KiB.
+    /// The space of the data file on the disk below it, in KiB.
     private func fileUse(_ fixture: StoreFixture) throws -> Int {
         try #require(Int(try Shell.run("sync; du -k '\(fixture.root)/devicemapper/data' | cut -f1")))
     }
@@ -30,7 +30,7 @@ import Testing
 
     @Test(arguments: [true, false]) func frees30MiBInThePoolAndInTheFile(parentFirst: Bool) throws {
         let fixture = try StoreFixture()
-        // What the first mount of a layer makes the base device's blocks cost is not part of this.
+        // The cost of the first layer is not measured.
         try fixture.store.create(LayerID("first"))
         let (fileBefore, poolBefore) = (try fileUse(fixture), try poolUse(fixture.store))
         let (layer, snapshot) = try share30MiB(fixture)
@@ -85,9 +85,10 @@ import Testing
         try fixture.finish()
     }
 
-    /// Whoever ends a removal has its device to himself.
+    /// An operation that ends a removal has the removed layer's device to itself.
     ///
-    /// If another could take it away before it is open, the next layer's device would get its number and the discards.
+    /// Otherwise another process could remove the device before it is opened. The next layer's device would then get
+    /// its number and the discards.
     @Test func discardsNothingOfALayerThatBecomesActiveMeanwhile() throws {
         let fixture = try StoreFixture()
         let (layer, snapshot) = try share30MiB(fixture)
@@ -229,13 +230,13 @@ import Testing
         try fixture.finish()
     }
 
-    /// What the pool gave up without a discard comes back, while layers are mounted and written.
+    /// Space that the pool freed without a discard is given back, while layers are mounted and written.
     @Test func trimsTheDataFileOfAPoolInUse() throws {
         let fixture = try StoreFixture(["dm.blkdiscard=false"])
         let busy = try LayerID("busy")
         try fixture.store.create(busy)
         let path = try fixture.store.mount(busy)
-        // What is written meanwhile has its blocks already.
+        // The writer's files have their blocks already.
         try Shell.run("cd '\(path)'; for i in $(seq 40); do head -c 200k /dev/zero > data-$i; done; sync -f .")
         let (layer, snapshot) = try share30MiB(fixture)
         for id in [layer, snapshot] { try fixture.store.remove(id) }
@@ -347,7 +348,7 @@ import Testing
     }
 }
 
-/// What one thread says to another.
+/// A flag that one thread raises for another.
 private final class Flag: Sendable {
     private let value = Atomic(false)
 

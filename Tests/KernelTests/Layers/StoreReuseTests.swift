@@ -10,7 +10,7 @@ import ThinProvisioning
 
 @testable import LayerStore
 
-/// What others do between two steps of an operation: numbers and names that become free, and belong to somebody else then.
+/// Numbers and names that another process frees and takes again between two steps of an operation.
 @Suite(.serialized) struct StoreReuseTests {
     private func snapshot(_ key: String) -> SnapshotRecord {
         SnapshotRecord(key: key, kind: .active, parent: "", labels: [:], time: 0)
@@ -28,11 +28,11 @@ import ThinProvisioning
 
     private static let options = ["dm.use_deferred_removal=true", "dm.use_deferred_deletion=true"]
 
-    /// The last user of a layer's device closes it when the device has been found, and another layer's gets its number.
+    /// Lets the last user of a layer's device close it when an operation has found it; another layer gets its number.
     ///
     /// Another test can take the number first, and a kernel can be late to give it free; then it is tried again.
     ///
-    /// - Parameter operation: What is done with the layer: the device is asked for behind that of the pool.
+    /// - Parameter operation: The operation on the layer; it asks for the layer's device after the pool's.
     private func lastUserCloses(during operation: (LayerStore, LayerID) throws -> Void) throws {
         for _ in 1...10 where try otherLayerGetsTheNumber(during: operation) { return }
         Issue.record("the other layer's device never got the number")
@@ -137,7 +137,7 @@ import ThinProvisioning
         try fixture.finish()
     }
 
-    // MARK: What a process that was killed leaves
+    // MARK: The remains of a process that was killed
 
     @Test func activatesAPoolThatWasLeftWithoutATable() throws {
         let fixture = try StoreFixture()
@@ -165,7 +165,7 @@ import ThinProvisioning
         try fixture.finish()
     }
 
-    /// Who died has left a device of a layer suspended; nobody else has to be done for it to be resumed.
+    /// An operation on a layer resumes the layer's device, which a process that died has left suspended.
     @Test func resumesALayerThatWasLeftSuspended() throws {
         let fixture = try StoreFixture()
         let id = try LayerID("layer")

@@ -133,7 +133,7 @@ import Testing
                 timeout 20 sh -c 'echo \(attempt) > "\(path)/file" && sync "\(path)/file"'
                 """)
             if attempt.isMultiple(of: 4) {
-                // What was interrupted does not keep the pool from being activated, and is complete then.
+                // An interrupted growth does not keep the pool from being activated, and is complete then.
                 try fixture.store.shutdown()
                 #expect(try fixture.store.status().data.total >= fixture.store.configuration.pool.dataFileSize ?? 0)
                 _ = try fixture.store.mount(layer)

@@ -98,7 +98,7 @@ import ThinProvisioning
         return fixture
     }
 
-    /// What still answers while a pool is full.
+    /// Checks that commands which need no space still work while a pool is full, and that a new layer is refused.
     private func expectAnswers(_ fixture: StoreFixture, creation refusal: String) throws {
         let program = "timeout 20 '\(DMLayerCommand.path)' --root '\(fixture.root)'"
         try Shell.run("\(program) info && \(program) list && \(program) tree && \(program) remove unused")

@@ -45,7 +45,7 @@ import Testing
         try fixture.finish()
     }
 
-    /// What is exclusive and shared, by the mappings that the pool's own XML has.
+    /// The expected numbers of blocks, counted in the XML of `thin_dump`.
     private struct Expected {
         var exclusive: [String: UInt64] = [:]
         var mapped: [String: UInt64] = [:]

@@ -5,9 +5,9 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What a guest that reads its whole device finds of removed layers.
+/// The data of removed layers that a guest finds when it reads its whole device.
 @Suite(.serialized) struct StoreZeroingTests {
-    /// What a store makes its pool of.
+    /// The storage that a store makes its pool of.
     enum Mode: CaseIterable {
         case files, devices, directLVM
     }
@@ -193,7 +193,7 @@ import Testing
         }
         let (with, without) = (try #require(seconds[true]?.min()), try #require(seconds[false]?.min()))
         print("1000 first writes of \(size) bytes: \(without) s without zeros, \(with) s with, ratio \(with / without)")
-        // Who writes the whole block has it written once.
+        // A block that is written as a whole is written once.
         #expect(with < without * (size == 65536 ? 2 : 20))
     }
 }

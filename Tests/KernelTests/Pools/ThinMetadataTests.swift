@@ -103,7 +103,7 @@ struct ThinMetadataTests {
             guard case .available(let state) = try pool.status(flushing: true) else { throw Failed() }
             return state.data.used
         }
-        /// What the reader says, and what the deletion of the device then frees.
+        /// The reader's number of exclusive blocks, and the number of blocks that deleting the device then frees.
         func delete(_ number: Int) throws -> [UInt64] {
             let read = try ThinPoolMetadata(reading: ThinMetadataDevice(metadata))
             let (exclusive, before) = (try read.exclusiveBlocks(of: id(number)), try used())
@@ -172,7 +172,7 @@ struct ThinMetadataTests {
         try write(stride(from: 0, through: 900, by: 2), to: 1)
         let isDone = Atomic(false)
         let hasRead = Atomic(false)
-        // What is read goes through what the writer makes: snapshots with blocks of their own, which go again.
+        // The reader works while the writer makes snapshots with blocks of their own, and deletes them again.
         let results = onThreads(2) { thread in
             if thread == 0 {
                 defer { isDone.store(true, ordering: .relaxed) }

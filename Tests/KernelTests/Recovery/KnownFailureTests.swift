@@ -4,8 +4,9 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What has gone wrong for those who used Docker's driver, provoked: `docs/failures.md` has the whole list, and the tests
-/// of those that are elsewhere.
+/// Known failures of Docker's driver, provoked on purpose.
+///
+/// `docs/failures.md` has the whole list, and the tests of those that are elsewhere.
 @Suite(.serialized) struct KnownFailureTests {
     // MARK: 1. Device is busy
 

@@ -9,7 +9,7 @@ import ThinProvisioning
 
 @testable import LayerStore
 
-/// What is left over after a crash, and what only looks like it.
+/// The remains of a crash, and states that only look like them.
 @Suite(.serialized) struct LeftOverTests {
     private func pool(_ fixture: StoreFixture) throws -> String {
         try #require(try fixture.devices().first { $0.hasSuffix("-pool") })

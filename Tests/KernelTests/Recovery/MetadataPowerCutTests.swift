@@ -133,7 +133,9 @@ import Testing
         #expect(counts.before > 0 && counts.after > 0)
     }
 
-    /// What a disk with a cache may hold behind some entries: all to the last flush, and a share of what follows it up to the next.
+    /// The bytes that a disk with a cache may hold after some entries of the log.
+    ///
+    /// It has all entries before the last flush, and a share of the blocks written from then to the next flush.
     private func cut(
         _ log: WriteLog, behind moment: Int, _ share: Double, _ original: [UInt8], _ random: inout SeededRandom
     ) throws -> [UInt8] {

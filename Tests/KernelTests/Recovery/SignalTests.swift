@@ -123,7 +123,7 @@ import Testing
         return moments
     }
 
-    /// What the writer needs so that it goes on.
+    /// Runs the command after which a waiting writer must go on; a service needs none.
     private func recover(_ fixture: StoreFixture, hasService: Bool) throws {
         if hasService { return }
         let (status, output) = try Shell.runForStatus(

@@ -34,7 +34,7 @@ import Testing
         #expect(try check(fixture).findings.isEmpty)
     }
 
-    /// What was found, but for information, as `kind subject`.
+    /// The findings that are worse than information, as `kind subject`.
     private func found(_ report: StoreReport) -> Set<String> {
         Set(report.findings.filter { $0.severity > .information }.map { "\($0.kind.rawValue) \($0.subject)" })
     }
@@ -238,7 +238,7 @@ import Testing
                 "orphan_device 5000", "orphan_device 5001", "missing_device lost",
             ]))
 
-        // What only a person can decide.
+        // Disagreements that only a person can settle.
         try Shell.run(
             """
             cd '\(metadata)' && rm empty junk types wide 'bad name' twin transaction-metadata
@@ -270,7 +270,7 @@ import Testing
         let report = try check(fixture)
         #expect(report.isClean)
         #expect(informed(report) == ["removal \(ids[3])", "removal 777"])
-        // What a process that died has left in the block of numbers that was reserved for it.
+        // A thin device that a process has left, when it died, in the block of numbers that was reserved for it.
         let loops = try Shell.run(
             """
             cd '\(fixture.root)/devicemapper'

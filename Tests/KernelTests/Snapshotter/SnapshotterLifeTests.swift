@@ -5,7 +5,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What snapshots cost, and what becomes of them when things go wrong.
+/// The cost of snapshots in commands to the kernel, and their state after failures.
 @Suite(.serialized) struct SnapshotterLifeTests {
     @Test func makesASnapshotWithNothingButWhatItTakes() throws {
         let fixture = try SnapshotterFixture()

@@ -30,14 +30,14 @@ import ThinProvisioning
         if isRestarted { try fixture.store.shutdown() }
         let error = fixture.expect(.failedPrecondition) { try snapshotter.commit("active", as: "new", labels: [:]) }
         #expect(error?.description.contains("may be lost") == true, "\(error?.description ?? "")")
-        // What is made after that is committed, and costs no more than before.
+        // A snapshot that is made after that can be committed, and costs no more than before.
         try snapshotter.remove("active")
         _ = try snapshotter.prepare("again", parent: "", kind: .active, labels: [:])
         try snapshotter.commit("again", as: "new", labels: [:])
         try fixture.finish()
     }
 
-    /// Who waited for space has lost nothing, and a mark that is only reached loses nothing either.
+    /// A writer that waited until the full pool was enlarged has lost nothing, so its snapshot can be committed.
     @Test func commitsWhatOnlyWaited() throws {
         try Shell.run("echo 0 > \(Self.timeout)")
         defer { _ = try? Shell.run("echo 60 > \(Self.timeout)") }

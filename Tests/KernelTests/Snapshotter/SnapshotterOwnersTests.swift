@@ -41,7 +41,7 @@ import Testing
         }
         let view = try snapshotter.prepare("view", parent: "image", kind: .view, labels: Self.labels)
         #expect(view[0].options == ["ro"] + plain[0].options + Self.options)
-        // What is made of it is an image again.
+        // A snapshot that is committed from the container is an image again.
         try snapshotter.commit("container", as: "made", labels: [:])
         let next = try snapshotter.prepare("next", parent: "made", kind: .active, labels: [:])
         #expect(next[0].options == plain[0].options)

@@ -63,7 +63,7 @@ import Testing
         for result in results { try result.get() }
         #expect(answered.load(ordering: .relaxed) == keys.count)
 
-        // What was read is what is in the snapshot.
+        // The changes are those in the snapshot.
         let changes = try others.changes(of: layers[0])
         #expect(changes.map(\.path.string).sorted() == ["/file", "/new"])
         try fixture.finish()

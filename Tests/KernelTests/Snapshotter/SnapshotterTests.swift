@@ -5,7 +5,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What containerd may expect of a snapshotter, line by line.
+/// The behaviour that containerd expects of a snapshotter, call by call.
 @Suite(.serialized) struct SnapshotterTests {
     @Test(arguments: ["ext4", "xfs"]) func makesSnapshotsFromNothingAndFromOthers(filesystem: String) throws {
         let fixture = try SnapshotterFixture(["dm.fs=\(filesystem)"])
@@ -112,7 +112,7 @@ import Testing
             try Shell.run("echo content > '\(path)/file'")
             try snapshotter.commit("active", as: "new", labels: ["b": "2"])
             fixture.expect(.notFound) { try snapshotter.stat("active") }
-            // Who has it mounted goes on.
+            // A process that has the snapshot mounted goes on.
             try Shell.run("timeout 20 touch '\(path)/later'; sync -f '\(path)'")
             let child = try snapshotter.prepare("child", parent: "new", kind: .view, labels: [:])
             #expect(try fixture.mounted(child) { try Shell.run("cat '\($0)/file'") } == "content")

@@ -7,15 +7,15 @@ import Testing
     /// A wrong `init`.
     struct Case: Sendable, CustomTestStringConvertible {
         let testDescription: String
-        /// What the shell does before it.
+        /// The shell commands before the wrong `init`.
         var setUp = ""
         /// The storage options; the later ones are the ones that count.
         let options: String
-        /// What the message has in it.
+        /// A part of its message.
         let message: String
-        /// What stands before the command.
+        /// The words before the command, as those of another program that runs it.
         var within = ""
-        /// What the shell does before the right one.
+        /// The shell commands before the right `init`.
         var mend = ""
 
         init(

@@ -146,7 +146,7 @@ import Testing
         }
     }
 
-    /// What a killed one has left is not a store, and can be taken down.
+    /// The remains of a killed `init` are no store, and can be taken down.
     @Test func takesDownWhatAKilledOneLeft() throws {
         let fixture = try InitFixture()
         try fixture.shell("printf '#!/bin/sh\\nkill -9 $PPID\\n' > $S/mkfs; chmod +x $S/mkfs")

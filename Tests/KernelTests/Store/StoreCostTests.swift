@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What an operation costs, counted.
+/// The cost of operations, counted in the kernel.
 @Suite(.serialized) struct StoreCostTests {
     /// How many flushes the kernel has sent to the file behind the pool's metadata: two for each commit.
     private func metadataFlushes(_ fixture: StoreFixture) throws -> Int {
@@ -36,7 +36,7 @@ import Testing
 
         let parent = try LayerID("parent")
         let ids = try (0..<40).map { try LayerID("layer-\($0)") }
-        // What the store counts itself is what the kernel did.
+        // The store's own count of commits agrees with the kernel's.
         let ordered = store.orderedCommits
         #expect(
             try commits(fixture, flushesPerCommit: unit) { for id in ids { try store.create(id, parent: parent) } }
@@ -53,7 +53,7 @@ import Testing
         try fixture.finish()
     }
 
-    /// What the file system writes when it is mounted is its own affair; it is as much when nothing of ours is there.
+    /// A mount through the store writes no more than the file system writes at a mount without the store.
     @Test func addsNothingToWhatAMountCosts() throws {
         let fixture = try StoreFixture()
         let store = fixture.store

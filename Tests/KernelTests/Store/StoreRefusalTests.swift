@@ -40,7 +40,7 @@ import Testing
         try fixture.finish()
     }
 
-    /// What is done to the base device is done to every layer that is made later.
+    /// A change of the base device would change every layer that is made later, so operations on layers refuse it.
     @Test func takesTheBaseDeviceForNoLayer() throws {
         let fixture = try StoreFixture()
         func isRefusal(_ error: any Error) -> Bool { (error as? LayerStoreError)?.code == .invalidLayerID }
@@ -131,7 +131,7 @@ import Testing
         try fixture.finish()
     }
 
-    /// Whatever stands in one layer's file, the others work, and nothing is deleted that it may have been about.
+    /// For any content of one layer's file, the other layers work, and nothing is deleted that the file may be about.
     @Test(arguments: [
         "", "{", "null", "[]", "{}", "{\"device_id\":\"2\"}", "\u{0}\u{1}\u{2}",
         "{\"device_id\":16777216,\"size\":1,\"transaction_id\":0,\"initialized\":false,\"deleted\":false}",

@@ -101,7 +101,7 @@ import Testing
         return "\(length + String(length + 2).utf8.count) \(keyword)=\(value)\n"
     }
 
-    /// What an archive may have as often as it likes must not fill the memory.
+    /// Records that an archive may have any number of times must not fill the memory.
     @Test func limitsWhatHoldsForAllEntries() throws {
         let repeated = (0..<3000).map { Self.record("uid", "\(10_000 + $0)") }
         #expect(try Self.headers("g", repeated, before: Self.file()).entries().map(\.entry.userID) == [12_999])

@@ -32,7 +32,7 @@ import Testing
     func readsWhatOthersWrite(form: Form) throws {
         guard Program.isInstalled(form.arguments[0]) else { return }
         let tree = try Self.tree()
-        // What does not fit into the old forms is left out by their writers.
+        // The old forms have no room for these files, so their writers leave them out.
         if form.description.contains("v7") || form.description.contains("ustar") {
             try tree.shell("rm -r sub/component* sub/longlink sub/0* sub/fifo; touch -d @1600000000 sub")
         }
@@ -126,7 +126,7 @@ import Testing
         #expect(throws: LayerArchiveError.self) { try Archive().entries() }
         // Some programs write one block of zeros only.
         #expect(try Archive(Array(whole.dropLast(512))).entries().count == 1)
-        // What follows is not an archive any more.
+        // Bytes behind the end of the archive are not part of it.
         #expect(try Archive(whole + whole).entries().count == 1)
         let lone = Archive(Array(whole.dropLast(512)) + whole)
         #expect(throws: LayerArchiveError.self) { try lone.entries() }

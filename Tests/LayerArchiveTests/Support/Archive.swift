@@ -104,7 +104,7 @@ extension TarEntry {
         var entry = TarEntry(
             path: Array(path.utf8), kind: kind, permissions: permissions ?? (kind == .directory ? 0o755 : 0o644))
         entry.linkTarget = Array(target.utf8)
-        // Whoever runs the test may have files of this owner.
+        // The user who runs the test may have files of this owner.
         entry.userID = getuid()
         entry.groupID = getgid()
         entry.modificationTime = Timestamp(seconds: 1_600_000_000)

@@ -9,7 +9,7 @@ struct DockerFixture {
         let archive: String
         /// How the name of the layer's device begins.
         let device: String
-        /// What Docker recorded as its size.
+        /// The size of the layer that Docker recorded, in bytes.
         let size: Int64
         /// The file with what `docker diff` printed, if there is one.
         var changes: String?
@@ -46,7 +46,7 @@ struct DockerFixture {
         Archive(try Program.output(["sh", "-c", "cat \(unpacked.path)/\(layer.archive)*/layer.tar"]))
     }
 
-    /// What is on a layer's device, without what is beside its root file system.
+    /// The files on a layer's device, without those beside its root file system.
     func files(of layer: Layer) throws -> [ManifestFile] {
         let lines = try Program.output(["sh", "-c", "cat \(unpacked.path)/\(layer.device)*.jsonl"])
         return try ManifestFile.files(lines, below: "/rootfs/")

@@ -28,7 +28,7 @@ struct ManifestFile: Hashable {
     private var isFile: Bool { mode & 0o170000 == 0o100000 }
     private var isDevice: Bool { [0o020000, 0o060000].contains(mode & 0o170000) }
 
-    // MARK: What was recorded
+    // MARK: Recorded files
 
     /// A line of a manifest.
     private struct Line: Decodable {
@@ -83,7 +83,7 @@ struct ManifestFile: Hashable {
         }
     }
 
-    // MARK: What is there
+    // MARK: Files of a tree
 
     /// Asks programs about all files in a tree.
     static func files(in tree: TemporaryDirectory) throws -> [ManifestFile] {

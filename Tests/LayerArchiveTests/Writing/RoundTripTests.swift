@@ -2,7 +2,7 @@ import LayerArchive
 import SystemPackage
 import Testing
 
-/// What is exported and unpacked again is the same, says GNU tar.
+/// A layer that is exported and unpacked again is the same, by this project's comparison and by GNU tar's listing.
 @Suite struct RoundTripTests {
     /// The times of directories that nothing happened to are no changes.
     private static func listing(_ tree: TemporaryDirectory) throws -> TemporaryDirectory.Listing {

@@ -4,7 +4,7 @@ import TestSupport
 extension CutImages {
     /// The images of a store on loop files, whose log ended when its kernel was killed.
     ///
-    /// - Parameter inherited: What was in the store before the run.
+    /// - Parameter inherited: The content of the store before the run.
     static func ofLayers(base: FilePath, log: FilePath, inherited: Expectations) throws -> CutImages {
         // The kernel hands the log to its disk in the background; what it had not finished with when it was killed lies
         // within the last entries.

@@ -1,9 +1,9 @@
 import SystemPackage
 import TestSupport
 
-/// Makes what the disk may have held when the power was cut, at several moments of one run.
+/// Makes images of the disk as it may have been when the power was cut, at several moments of one run.
 struct CutImages {
-    /// What a disk writes as a whole, in bytes: that of today's disks.
+    /// The number of bytes that a disk writes as a whole, as today's disks do.
     private static let sectorSize = 4096
 
     let log: WriteLog

@@ -1,7 +1,7 @@
 import Glibc
 import SystemPackage
 
-/// What `scripts/powercut` was called with.
+/// The arguments of `scripts/powercut`.
 struct RunOptions {
     enum Workload: String {
         case layers

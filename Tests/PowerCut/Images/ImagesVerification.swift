@@ -12,7 +12,7 @@ struct ImagesVerification {
     private var present: Set<String> = []
     private var unsure: Set<String> = []
     private let isInitialized: Bool
-    /// What is wrong.
+    /// The faults that were found.
     private(set) var faults: [String] = []
 
     /// - Parameter expectations: The marks of the log: `begin:` and `end:`, each with the name of a step.
@@ -34,7 +34,7 @@ struct ImagesVerification {
         }
     }
 
-    /// What must be there, in words.
+    /// The images that must be there, and the steps that had begun, in words.
     var steps: String { "there: \(present.sorted().joined(separator: " ")), under way: \(unsure.sorted())" }
 
     mutating func run() throws {

@@ -1,7 +1,7 @@
 /// One step of the workload, as it is written down before and after the store is asked for it.
 ///
-/// What is written down before a step says what may have happened; what is written down after it says what was
-/// acknowledged and must be there after a power cut.
+/// An event before a step says that the step may have happened. An event after it says that the store has acknowledged
+/// the step, so that its result must be there after a power cut.
 struct Event {
     enum Kind: String {
         case initialize, initialized
@@ -24,7 +24,7 @@ struct Event {
     let layer: String
     /// The parent of a layer that is made, the file that is written, or the new size in bytes.
     let object: String
-    /// What tells the writing of a file from all others, or the size in bytes that a layer is made with.
+    /// A text that only this writing of a file has, or the size in bytes of a new layer.
     let stamp: String
 
     init(_ kind: Kind, _ layer: String = "", _ object: String = "", stamp: String = "") {

@@ -1,4 +1,4 @@
-/// What must and what may be in a store after a power cut, worked out from the events before it.
+/// The required and the possible content of a store after a power cut, worked out from the events before it.
 struct Expectations {
     /// A file in a layer.
     struct File: Equatable {
@@ -31,8 +31,8 @@ struct Expectations {
     /// Takes in the events before a power cut, and those that a write of just before it may have been a part of.
     ///
     /// - Parameters:
-    ///   - before: What was written down before the power cut.
-    ///   - around: What was written down after it and before the disk was next flushed. Its acknowledgements mean nothing.
+    ///   - before: The events that were written down before the power cut.
+    ///   - around: The events after it and before the disk was next flushed. Their acknowledgements mean nothing.
     mutating func take(before: some Sequence<Event>, around: some Sequence<Event>) {
         for event in before { take(event) }
         for event in around where !event.kind.isAcknowledgement { take(event) }

@@ -1,11 +1,11 @@
 import Glibc
 import SystemPackage
 
-/// What the files in the layers contain: blocks that say what they are.
+/// The content of the files in the layers: blocks that name their file.
 ///
 /// A block repeats the stamp of the write, its file and its place.
 enum FileContent {
-    /// No larger than what a disk writes as a whole, so that a block has one stamp whatever happens.
+    /// No larger than the unit that a disk writes as a whole, so that a block has one stamp in every case.
     static let blockSize = 512
     /// The files and how many blocks each has.
     static let blockCounts = ["f0": 8, "f1": 20, "f2": 64, "f3": 160, "f4": 16, "f5": 320]
@@ -29,7 +29,7 @@ enum FileContent {
         try parent.closeAfter { try parent.synchronize() }
     }
 
-    /// What is wrong with a file, or `nil`.
+    /// The fault of a file, or `nil`.
     static func fault(in name: String, _ expected: Expectations.File, in directory: FilePath) throws -> String? {
         let file: FileDescriptor
         do {

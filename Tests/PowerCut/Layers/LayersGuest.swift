@@ -1,7 +1,7 @@
 import SystemPackage
 import TestSupport
 
-/// What happens to a store on loop files in the sandbox: it is worked on, or verified.
+/// The programs that work on a store on loop files in the sandbox, and verify it.
 enum LayersGuest {
     /// Works on a store on `/dev/ubda`, whose writes are logged on `/dev/ubdb`, until the kernel is killed.
     ///

@@ -13,7 +13,7 @@ extension [String] {
     }
 }
 
-/// What a store must not leave behind when it is shut down.
+/// The objects that a store must not leave behind when it is shut down.
 enum LeftOvers {
     /// The commands that find nothing wrong, each with what it is about.
     static func checks(of root: FilePath) -> [(what: String, command: String)] {

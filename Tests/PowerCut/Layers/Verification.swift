@@ -11,7 +11,7 @@ struct Verification {
     private let program: FilePath
     private var expectations: Expectations
     private var random: SeededRandom
-    /// What is wrong.
+    /// The faults that were found.
     private(set) var faults: [String] = []
     /// How many layers and files were found to be whole.
     private(set) var layers = 0
@@ -31,7 +31,7 @@ struct Verification {
 
     /// Starts the store, proves that it is as expected, shuts it down and lets others check what is on the disk.
     ///
-    /// - Returns: What is there now, all of it required.
+    /// - Returns: The present content, all of it required.
     mutating func run() throws -> Expectations {
         let mountPoint = root.removingLastComponent()
         try Shell.run("mkdir -p '\(mountPoint)' && mount '\(disk)' '\(mountPoint)'")

@@ -49,7 +49,7 @@ final class Workload: Sendable {
         }
     }
 
-    /// What one thread has: layers of its own, which no other thread touches but to copy them.
+    /// The layers of one thread, which no other thread touches but to copy them.
     private struct Worker {
         let prefix: String
         var random: SeededRandom

@@ -49,7 +49,7 @@ struct GroupDisk {
         try layer(options.map { "--storage-opt \($0)" }.joined(separator: " ") + " init")
     }
 
-    /// What a file contains that is named after its layer.
+    /// The content of the file of a layer; it repeats the layer's name.
     static func content(_ name: String) -> String {
         (1...20_000).map { "\(name) \($0)\n" }.joined()
     }

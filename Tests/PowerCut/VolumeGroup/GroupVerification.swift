@@ -14,9 +14,9 @@ struct GroupVerification {
     /// Whether a step may still be half done, so that lvm2 may say so.
     private var isInterrupted: Bool
     private var random: SeededRandom
-    /// What is wrong.
+    /// The faults that were found.
     private(set) var faults: [String] = []
-    /// What may interest a reader.
+    /// Facts that are no faults, for the reader of the log.
     private(set) var remarks: [String] = []
 
     /// - Parameter expectations: The marks of the log: `begin:` and `end:`, each with the name of a step.
@@ -32,7 +32,7 @@ struct GroupVerification {
         random = SeededRandom(seed: seed)
     }
 
-    /// What was acknowledged and what had begun, in words.
+    /// The acknowledged steps and those that had begun, in words.
     var steps: String { "done: \(done.joined(separator: " ")), begun: \(pending.joined(separator: " "))" }
 
     mutating func run() throws {
@@ -79,7 +79,7 @@ struct GroupVerification {
         do { try body(&self) } catch { faults.append("\(fault): \(error)") }
     }
 
-    // MARK: What lvm2 says
+    // MARK: lvm2's complaints
 
     /// All that lvm2 says against the group.
     private func lvm2Complaints() throws -> String {

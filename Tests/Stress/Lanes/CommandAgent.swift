@@ -9,7 +9,7 @@ import TestSupport
 /// A process that is being started has a copy of every open file of its parent for a moment, and keeps a layer in use with
 /// it. So no process that works on a store with the library starts another one.
 final class CommandAgent: Sendable {
-    /// What one command has come to.
+    /// The result of one command.
     struct Answer {
         /// The exit status, 128 + the signal; -1 if the command did not end.
         let status: Int
@@ -28,7 +28,7 @@ final class CommandAgent: Sendable {
     /// - Parameters:
     ///   - tool: This program.
     ///   - command: The program, with the options of all commands.
-    ///   - place: What the names of the agent's files begin with.
+    ///   - place: The prefix of the names of the agent's files.
     init(tool: FilePath, command: String, place: FilePath) throws {
         (orders, answers) = (FilePath("\(place).orders"), FilePath("\(place).answers"))
         output = FilePath("\(place).output")

@@ -5,7 +5,7 @@ import TestSupport
 
 /// One trial behind the other, on layers that no other lane touches.
 struct Lane {
-    /// What was not as it must be.
+    /// A difference between the store and the model.
     struct Fault: Error, CustomStringConvertible {
         let description: String
     }
@@ -31,9 +31,9 @@ struct Lane {
 
     /// Carries out one trial for each pair.
     ///
-    /// - Returns: What must be true of the lane's layers at the end.
+    /// - Returns: The model of the lane's layers at the end.
     mutating func run(_ pairs: [Pair]) throws -> StoreModel {
-        // What an earlier round left is there, and was verified at its end.
+        // Layers of an earlier round are there, and were verified at its end.
         model = try stores.observe(known: [:]).model
         try noteMounts()
         let begin = ContinuousClock.now

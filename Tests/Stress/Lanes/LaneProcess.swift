@@ -75,7 +75,7 @@ struct LaneProcess {
     }
 }
 
-/// What must be in the layers at the end of a round.
+/// The files that must be in the layers at the end of a round.
 struct KeptLayers {
     private(set) var files: [String: Set<String>]
 

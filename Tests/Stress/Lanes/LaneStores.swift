@@ -4,12 +4,12 @@ import SystemCalls
 import SystemPackage
 import TestSupport
 
-/// What a lane works with: the store, in each of the ways in which it can be reached.
+/// The stores of a lane: one store, in each of the ways in which it can be reached.
 struct LaneStores: Sendable {
     let lane: String
     let shared: LayerStore
     let own: LayerStore
-    /// What starts the commands of the first and of the second operation of a pair.
+    /// The agents that start the commands of the first and of the second operation of a pair.
     let agents: [CommandAgent]
     let running: RunningOperations
     /// The archive for `apply`, which is another one for each of two operations.

@@ -66,7 +66,7 @@ final class RunningOperations: Sendable {
     }
 }
 
-/// What every process waits for, for the report of a deadlock.
+/// The system calls in which all processes wait, for the report of a deadlock.
 enum WaitingProcesses {
     static func report() throws -> String {
         try Shell.runForStatus(

@@ -20,7 +20,7 @@ struct Trial {
     /// Chooses everything about a trial.
     ///
     /// - Parameters:
-    ///   - lane: What the names of the layers begin with.
+    ///   - lane: The prefix of the names of the layers.
     ///   - number: A number that no other trial of the store has.
     init(
         _ pair: Pair, lane: String, number: String, sizes: (layer: UInt64, pool: UInt64),

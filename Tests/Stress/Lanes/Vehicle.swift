@@ -30,7 +30,7 @@ extension LayerStore {
     /// Carries an operation out.
     ///
     /// - Parameters:
-    ///   - lane: What the names of the lane's layers begin with; only these are listed.
+    ///   - lane: The prefix of the names of the lane's layers; only these are listed.
     ///   - archive: The file that `apply` reads.
     func carryOut(_ operation: StoreOperation, lane: String, archive: FilePath) -> Outcome {
         do {

@@ -34,7 +34,7 @@ struct Judgement {
     }
 }
 
-/// What was seen of the layers of a lane.
+/// The observed state of the layers of a lane.
 struct Observation: Equatable {
     struct Layer: Equatable {
         let parent: String?
@@ -69,7 +69,7 @@ struct Observation: Equatable {
         return nil
     }
 
-    /// What is known now: the state that was seen.
+    /// The model in the state that was observed.
     var model: StoreModel {
         StoreModel(
             layers: layers.mapValues {

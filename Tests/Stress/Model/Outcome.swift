@@ -1,4 +1,4 @@
-/// What an operation has answered.
+/// The answer to an operation.
 enum Outcome: Hashable, CustomStringConvertible {
     case done
     /// The layers of a list, or the files of a difference.

@@ -1,4 +1,4 @@
-/// What must be true of the layers of one lane.
+/// The required state of the layers of one lane.
 struct StoreModel: Equatable {
     /// A layer.
     struct Layer: Equatable {
@@ -13,7 +13,7 @@ struct StoreModel: Equatable {
         var isMounted: Bool?
     }
 
-    /// What holds for all stores of a round.
+    /// The rules for all stores of a round.
     struct Rules {
         let baseSize: UInt64
         /// Whether a layer in use is taken down, or deleted, later.
@@ -27,7 +27,7 @@ struct StoreModel: Equatable {
 
     var layers: [String: Layer] = [:]
 
-    /// What an operation that runs alone may answer, and what is true then.
+    /// The possible answers to an operation that runs alone, each with the model after it.
     ///
     /// - Parameter read: The layers that another operation reads meanwhile without a lock.
     func steps(of operation: StoreOperation, _ rules: Rules, read: Set<String>) -> [(
@@ -50,7 +50,9 @@ struct StoreModel: Equatable {
         }
     }
 
-    /// What may be true when an operation was killed: it did nothing, or everything, and its layer may be mounted or not.
+    /// The possible models after an operation was killed.
+    ///
+    /// It did nothing, or everything, and its layer may be mounted or not.
     func remains(of operation: StoreOperation, _ rules: Rules, read: Set<String>) -> [StoreModel] {
         let models = [self] + steps(of: operation, rules, read: read).map(\.model)
         return models.map { model in

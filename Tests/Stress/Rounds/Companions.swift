@@ -4,7 +4,7 @@ import SystemCalls
 import SystemPackage
 import TestSupport
 
-/// What runs beside the lanes: a monitor and a service, which end and begin again.
+/// The processes beside the lanes: a monitor and a service, which end and begin again.
 final class Companions: Sendable {
     private struct State {
         var isEnding = false
@@ -30,7 +30,7 @@ final class Companions: Sendable {
 
     /// Ends all of them.
     ///
-    /// - Returns: What was not as it must be.
+    /// - Returns: The faults that were found.
     func end() throws -> [String] {
         state.withLock { $0.isEnding = true }
         try Patience.until(.seconds(settings.limit + 30)) { state.withLock { $0.left == 0 } }

@@ -71,7 +71,7 @@ struct RoundSettings: Codable {
         pairs = options.pairs
         baseSize = options.layers == "xfs" ? 320 << 20 : 64 << 20
         limit = options.limit
-        // What a round has beside its lanes.
+        // The processes beside the lanes, and the options of the store.
         var random = SeededRandom(seed: options.seed &+ UInt64(round) &* 7919)
         let deferral = Int.random(in: 0..<3, using: &random)
         (defersRemoval, defersDeletion) = (deferral > 0, deferral > 1)

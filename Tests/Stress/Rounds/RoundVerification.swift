@@ -17,7 +17,7 @@ struct RoundVerification {
         self.snapshots = snapshots
     }
 
-    /// What is not as it must be; the store is shut down then.
+    /// Finds the faults of the store and of its kernel, and shuts the store down.
     func faults() throws -> [String] {
         var verification = self
         do {

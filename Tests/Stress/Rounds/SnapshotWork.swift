@@ -82,7 +82,7 @@ final class SnapshotWork: Sendable {
 
     /// Ends the client.
     ///
-    /// - Returns: What was not as it must be.
+    /// - Returns: The faults that were found.
     func end() throws -> [String] {
         state.withLock { $0.isEnding = true }
         try Patience.until(.seconds(settings.limit + 30)) { state.withLock(\.hasEnded) }
@@ -91,7 +91,7 @@ final class SnapshotWork: Sendable {
         return state.withLock { $0.fault.map { [$0] } ?? [] }
     }
 
-    /// What the store does not have that was acknowledged, or has although its removal was.
+    /// The snapshots that are missing although they were acknowledged, or present although their removal was.
     func faults(in store: LayerStore) throws -> [String] {
         var found: Set<String> = []
         for case .layer(_, let record) in try store.layers() {

@@ -1,6 +1,6 @@
 import Glibc
 
-/// What `scripts/stress` was called with, but for the options of the sandbox.
+/// The arguments of `scripts/stress`, without the options of the sandbox.
 struct StressOptions {
     static let usage = """
         usage: scripts/stress [--seed NUMBER] [--rounds COUNT | --minutes COUNT] [--first-round NUMBER] [--processes COUNT]

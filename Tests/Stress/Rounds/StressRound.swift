@@ -22,7 +22,7 @@ struct StressRound {
 
     /// Runs the round.
     ///
-    /// - Returns: What was not as it must be.
+    /// - Returns: The faults that were found.
     func run(_ counts: inout PairCounts) throws -> [String] {
         let companions = Companions(settings)
         companions.start()

@@ -58,7 +58,7 @@ struct StressRun {
 
     /// Carries out one round.
     ///
-    /// - Returns: What was not as it must be.
+    /// - Returns: The faults that were found.
     private mutating func carryOut(_ number: Int) throws -> [String] {
         // Three rounds go on in one store, with what the rounds before them left.
         let root = work.appending("disk/store-\(number / 3)")
@@ -88,7 +88,7 @@ struct StressRun {
 }
 
 extension RoundSettings {
-    /// What a round has, in one line.
+    /// The settings of a round in one line.
     var words: String {
         [
             "store \(root.split(separator: "/").last ?? "")", "deferred removal \(defersRemoval)",

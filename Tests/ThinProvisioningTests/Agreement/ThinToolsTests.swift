@@ -42,7 +42,7 @@ struct Peers {
             """)
     }
 
-    /// What a thin_check does with copies of the metadata, with some options each, all at a time.
+    /// Runs a thin_check on copies of the metadata, with some options each, all at a time.
     func check(_ folder: String, _ options: [String]) throws -> [CheckResult] {
         let jobs = options.enumerated().map { index, options in
             """
@@ -93,7 +93,7 @@ struct Peers {
     }
 }
 
-/// What a thin_check has done.
+/// The result of a thin_check.
 struct CheckResult: Equatable {
     let status: Int
     let hasChanged: Bool
@@ -190,7 +190,7 @@ struct ThinToolsTests {
         }
     }
 
-    /// What thin_check says of blocks that a device maps twice: it finds them where the pool has only that device.
+    /// The verdict of thin_check on blocks that a device maps twice: it finds them where the pool has only that device.
     @Test(arguments: [1, 2, 3])
     func judgesDoubleMappings(count: Int) throws {
         let pool =

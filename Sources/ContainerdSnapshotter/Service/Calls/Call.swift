@@ -16,9 +16,9 @@ struct CallMethod: Sendable {
         case eventLoopOrKernel
     }
 
-    /// What a call is to do, read from its request.
+    /// The work of a call, read from its request.
     struct Work: Sendable {
-        /// What it is about, for the log.
+        /// The subject of the call, for the log.
         let key: String
         let run: @Sendable (Caller) throws(SnapshotterError) -> CallAnswer
         /// Answers a call that takes microseconds and waits for no other operation; `nil` leaves the call to ``run``.

@@ -10,8 +10,8 @@
 // For information on using the generated types, please see the documentation:
 //   https://github.com/apple/swift-protobuf/
 
-/// What containerd's client for snapshotters sends and expects: the service of its API version 1, written from the numbers
-/// on the wire. The generated code is in Service/Generated; scripts/generate-protocol writes it.
+/// The requests and answers of containerd's client for snapshotters: the service of its API version 1, written from
+/// the numbers on the wire. The generated code is in Service/Generated; scripts/generate-protocol writes it.
 
 internal import SwiftProtobuf
 

@@ -57,7 +57,7 @@ public struct MetricsAddress: Hashable, Sendable, CustomStringConvertible {
 
     /// Listens there.
     ///
-    /// - Throws: ``SnapshotterError/Code/internal``, with what the kernel says.
+    /// - Throws: ``SnapshotterError/Code/internal``, with the kernel's error.
     func listen(_ bootstrap: ServerBootstrap) throws(SnapshotterError) -> any Channel {
         do {
             let address = try SocketAddress(ipAddress: host, port: port)

@@ -63,7 +63,7 @@ final class MetricsHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard isEntered, !isAnswered else { return }
-        // What was there before has no end, but may have the beginning of one.
+        // The bytes received before have no end mark, but may have the beginning of one.
         let start = max(0, head.count - Self.endOfHead.count + 1)
         head += unwrapInboundIn(data).readableBytesView
         guard head.count <= Self.longestHead else { return context.close(promise: nil) }
@@ -85,7 +85,7 @@ final class MetricsHandler: ChannelInboundHandler {
         }
     }
 
-    /// What is wrong with the first line of a request.
+    /// The status of the refusal, for a bad first line of a request; `nil` for a good one.
     private static func refusal(_ line: String) -> String? {
         let words = line.split(separator: " ")
         guard words.count == 3, words[2].hasPrefix("HTTP/1.") else { return "400 Bad Request" }

@@ -45,10 +45,10 @@ final class ServiceMetrics: Sendable {
     /// Says that a call has ended.
     ///
     /// - Parameters:
-    ///   - method: What was called.
-    ///   - code: What was answered.
-    ///   - duration: How long it took, with the wait for a thread.
-    ///   - hasRun: Whether it has ever got a thread.
+    ///   - method: The name of the method.
+    ///   - code: The code of the answer: `ok`, or a ``SnapshotterError/Code``.
+    ///   - duration: The duration of the call, with the wait for a thread.
+    ///   - hasRun: Whether the call has ever got a thread.
     func end(_ method: String, _ code: String, _ duration: Duration, hasRun: Bool) {
         let microseconds = duration.microseconds
         state.withLock { state in

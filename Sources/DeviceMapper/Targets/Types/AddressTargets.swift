@@ -176,7 +176,7 @@ public struct ErrorTarget: TypedTarget {
     public var parameters: String { "" }
 }
 
-/// Reads as zeros and forgets what is written: the kernel's `zero.rst`.
+/// Reads as zeros and ignores writes: the kernel's `zero.rst`.
 public struct ZeroTarget: TypedTarget {
     /// The name of the target in a mapping table.
     public static let type = "zero"

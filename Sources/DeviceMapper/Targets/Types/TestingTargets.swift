@@ -61,7 +61,7 @@ public struct DelayTarget: TypedTarget {
     }
 }
 
-/// Works and fails in turns, to test what stands on it: the kernel's `dm-flakey.rst`.
+/// Works and fails in turns, to test the programs that use it: the kernel's `dm-flakey.rst`.
 public struct FlakeyTarget: TypedTarget {
     /// The name of the target in a mapping table.
     public static let type = "flakey"
@@ -102,7 +102,7 @@ public struct FlakeyTarget: TypedTarget {
     }
 }
 
-/// Fails to read the sectors that messages name, to test what stands on it: the kernel's `dm-dust.rst`.
+/// Fails to read the sectors that messages name, to test the programs that use it: the kernel's `dm-dust.rst`.
 public struct DustTarget: TypedTarget {
     /// The name of the target in a mapping table.
     public static let type = "dust"

@@ -5,7 +5,7 @@ public struct ThinPoolTarget: TypedTarget {
     /// The name of the target in a mapping table.
     public static let type = "thin-pool"
 
-    /// What a pool does otherwise than by default.
+    /// The features of a pool that differ from the kernel's defaults.
     public struct Features: OptionSet, Hashable, Sendable {
         /// The features as bits.
         public let rawValue: UInt8

@@ -39,7 +39,7 @@ struct DirectLVMSetup {
         try DurableDirectory(directory.root).write(DirectLVMOptions.fileName, try StoreJSON.encode(wanted))
     }
 
-    /// Who uses a device, where that is why it was not taken.
+    /// The users of a device that was refused because it is in use; empty after any other error.
     private static func users(of path: String, _ error: LogicalVolumeError) -> String {
         // The users only complete the message.
         guard error.code == .inUse, let device = try? BlockDevice(FilePath(path)) else { return "" }

@@ -8,7 +8,7 @@ internal import ThinProvisioning
 struct InitMaking {
     let core: StoreCore
 
-    /// What is going to be made, as far as it would have to be taken away again.
+    /// The files and devices that `init` is going to make, and would have to remove if it failed.
     func plan() throws -> StoreMaking {
         var making = StoreMaking()
         let pool = core.configuration.pool
@@ -35,11 +35,11 @@ struct InitMaking {
 
     // MARK: Undoing
 
-    /// Takes away what an `init` has made, whatever of it there is; the caller has the store alone.
+    /// Removes everything that an `init` has made; the caller has the store alone.
     ///
-    /// `store.json` goes last, so that this can be repeated. It stays when something else could not be taken away.
+    /// `store.json` goes last, so that this can be repeated. It stays when something else could not be removed.
     ///
-    /// - Parameter failures: What could not be taken away, and why.
+    /// - Parameter failures: The reasons why something could not be removed.
     func undo(_ making: StoreMaking, _ alone: StoreAlone, _ failures: inout [String]) {
         func step(_ body: () throws -> Void) {
             do { try body() } catch { failures.append("\(error)") }

@@ -10,7 +10,7 @@ struct InitializeStore {
     let owner: LayerOwner?
     /// Opens the store with a configuration.
     let open: (StoreDirectory, StoreConfiguration) throws -> StoreCore
-    /// Is told what was asked for and not done, although nothing failed.
+    /// Is told about requests that were not carried out, although nothing failed.
     let note: (String) -> Void
 
     /// - Returns: The store.

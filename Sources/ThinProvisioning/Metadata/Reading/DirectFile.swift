@@ -88,7 +88,7 @@ final class DirectFile: Sendable {
     private static func readPage(_ number: UInt64, from descriptor: FileDescriptor) throws -> [UInt8] {
         let (offset, overflow) = number.multipliedReportingOverflow(by: UInt64(pageSize))
         guard !overflow, let offset = Int64(exactly: offset) else { return [] }
-        // What is read directly must begin at a multiple of the device's blocks, in the memory too.
+        // A direct read must begin at a multiple of the device's blocks, in the memory too.
         return try unsafe withUnsafeTemporaryAllocation(byteCount: pageSize, alignment: pageSize) { buffer in
             let count = try unsafe descriptor.read(fromAbsoluteOffset: offset, into: buffer)
             return unsafe [UInt8](buffer.prefix(count))

@@ -1,8 +1,8 @@
 /// The reference counts of the blocks of a device, as the pool's metadata has them: a space map.
 ///
-/// Two bits for each block, in bitmaps. What is kept of them while they are used takes 1 MiB at the most.
+/// Bitmaps hold two bits for each block. The cached bitmaps take 1 MiB at the most.
 struct ReferenceCounts {
-    /// What a count says.
+    /// The number of references to a block, as far as it is needed.
     enum Count {
         case free, one, several
     }

@@ -4,7 +4,7 @@ public protocol ThinMetadataSource: Sendable {
     ///
     /// - Parameter number: Its number, counted from the beginning of the metadata device.
     /// - Returns: Its ``ThinPoolMetadata/blockSize`` bytes.
-    /// - Throws: What keeps it from being read. A block behind the end of the device is an error too.
+    /// - Throws: The reason why the block cannot be read. A block behind the end of the device is an error too.
     func readBlock(_ number: UInt64) throws -> [UInt8]
     /// How many blocks there are; `nil` when the source does not tell.
     func blockCount() throws -> UInt64?
@@ -14,7 +14,7 @@ public protocol ThinMetadataSource: Sendable {
     ///   - first: The number of the first block.
     ///   - buffer: Room for the blocks, which begins at a multiple of their size.
     /// - Returns: How many blocks were read; fewer than there is room for at the end of the device.
-    /// - Throws: What keeps the first block from being read.
+    /// - Throws: The reason why the first block cannot be read.
     @unsafe func readBlocks(from first: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws -> Int
 }
 

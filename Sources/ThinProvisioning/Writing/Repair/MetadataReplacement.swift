@@ -47,8 +47,8 @@ public enum MetadataReplacement {
     /// - Parameters:
     ///   - path: The damaged metadata of an inactive pool.
     ///   - backup: A new file, to which all of the device is copied first; `nil` makes none.
-    ///   - repair: What was found on the device.
-    /// - Returns: What has been saved of each device, and what has not.
+    ///   - repair: The search of the device, which has decided what to keep.
+    /// - Returns: The numbers of saved and lost mappings of each device.
     /// - Throws: ``ThinMetadataWriteError``, with the code `noSpace` where too few blocks are left beside the trees.
     @discardableResult
     public static func repair(

@@ -112,9 +112,9 @@ public struct ThinMetadataRepair {
             blockSectors: sectors, dataBlocks: isOwn && blocks > 0 ? blocks : max(blocks, found.dataBlocks))
     }
 
-    /// Hands over what was found.
+    /// Hands the saved metadata to a visitor.
     ///
-    /// - Returns: What has been saved of each device, and what has not.
+    /// - Returns: The numbers of saved and lost mappings of each device.
     @discardableResult
     public func walk(into visitor: inout some ThinMetadataVisitor) throws -> [Device] {
         var walk = RepairWalk(table, input, dataBlocks: header.dataBlocks, devices: devices.compactMap(\.root))
@@ -135,7 +135,7 @@ public struct ThinMetadataRepair {
     /// Writes a good copy.
     ///
     /// - Parameter output: Another block device, which nothing holds, or another file.
-    /// - Returns: What has been saved of each device, and what has not.
+    /// - Returns: The numbers of saved and lost mappings of each device.
     /// - Throws: ``ThinMetadataWriteError``.
     @discardableResult
     public func write(to output: FilePath) throws -> [Device] {

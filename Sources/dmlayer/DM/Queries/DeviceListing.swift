@@ -54,7 +54,7 @@ struct DeviceListing: ParsableArguments {
     }
 }
 
-/// What a command prints about one device.
+/// The record that a command prints about one device.
 protocol DeviceRecord: Encodable {
     /// The text when it is the only record.
     var text: String { get }

@@ -68,7 +68,7 @@ struct Diff: ParsableCommand {
     }
 }
 
-/// What `diff --output` says of the archive in JSON.
+/// The result of `diff --output` in JSON.
 private struct DiffJSON: Encodable {
     let id: String
     let size: Int64

@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import LayerStore
 
-/// What a layer is compared with.
+/// The option `--parent`: the layer to compare with.
 struct ParentOption: ParsableArguments {
     @Option(
         help: ArgumentHelp(
