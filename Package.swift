@@ -33,6 +33,11 @@ let service: [Target.Dependency] = [
     .product(name: "SwiftProtobuf", package: "swift-protobuf", condition: daemon),
 ]
 
+/// The commit from which this is built; `nil` outside of a repository.
+let commit = Context.gitInformation.map { git in
+    CSetting.define("DMSHIM_COMMIT", to: "\"\(git.currentCommit.prefix(12))\(git.hasUncommittedChanges ? "+" : "")\"")
+}
+
 let package = Package(
     name: "swift-devicemapper",
     products: [
@@ -57,7 +62,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     ],
     targets: [
-        .target(name: "CShims", path: "CShims"),
+        .target(name: "CShims", path: "CShims", cSettings: commit.map { [$0] } ?? []),
         .target(name: "SystemCalls", dependencies: [system], swiftSettings: strict),
         .target(name: "DeviceMapper", dependencies: ["CShims", "SystemCalls", system], swiftSettings: strict),
         .target(
@@ -100,7 +105,7 @@ let package = Package(
             name: "dmlayer",
             dependencies: [
                 .target(name: "ContainerdSnapshotter", condition: daemon),
-                .target(name: "Images", condition: images), "BlockDevices", "DeviceMapper",
+                .target(name: "Images", condition: images), "BlockDevices", "CShims", "DeviceMapper",
                 "LayerArchive", "LayerStore",
                 "LogicalVolumes", "SystemCalls", "ThinProvisioning", arguments, system,
             ],

@@ -5,6 +5,7 @@
 #define CSHIMS_H
 
 #include "block.h"
+#include "build.h"
 #include "crc32c.h"
 #include "device_mapper.h"
 #include "event.h"

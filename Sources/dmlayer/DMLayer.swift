@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CShims
 
 /// The command `dmlayer`.
 @main
@@ -6,7 +7,7 @@ struct DMLayer: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dmlayer",
         abstract: "Thin-provisioned layers, and the device mapper below them, without libdevmapper or udev.",
-        version: "0.1.0",
+        version: version,
         // Each command says its name: to derive it from its type's takes the parser a tenth of a millisecond each time.
         groupedSubcommands: [
             CommandGroup(name: "Store", subcommands: [Initialize.self, Info.self, Check.self, Shutdown.self]),
@@ -21,6 +22,12 @@ struct DMLayer: ParsableCommand {
             CommandGroup(name: "Service", subcommands: service + [Snapshots.self, Config.self]),
             CommandGroup(name: "Device", subcommands: [DM.self]),
         ].filter { !$0.subcommands.isEmpty })
+
+    /// The version, and the commit from which the program was built where that is known.
+    private static let version: String = {
+        let commit = unsafe String(cString: dmshim_build_commit())
+        return commit.isEmpty ? "0.1.0" : "0.1.0 (\(commit))"
+    }()
 
     /// The commands that need the trait `Images`.
     #if Images

@@ -15,7 +15,7 @@ enum GuestTests {
                GuestTests transport DMLAYER CLIENT
                GuestTests docker-snapshotter DMLAYER DOCKER
                GuestTests docker-images DMLAYER DOCKER
-               GuestTests containerd DMLAYER CONTAINERD VERSION PROMTOOL [SUITE]
+               GuestTests containerd DMLAYER CONTAINERD VERSION PROMETHEUS [SUITE]
                GuestTests dmsetup-users DMSETUP CONTAINERD
                GuestTests static BINARY LIMIT
         """
@@ -40,7 +40,7 @@ enum GuestTests {
                 try DockerImagesTests(checks, program: FilePath(words[1]), docker: FilePath(words[2])).run()
             case ("containerd", 5...):
                 let places = ContainerdTests.Places(
-                    containerd: FilePath(words[2]), version: words[3], promtool: FilePath(words[4]),
+                    containerd: FilePath(words[2]), version: words[3], prometheus: FilePath(words[4]),
                     suite: words.count > 5 ? FilePath(words[5]) : nil)
                 try ContainerdTests(checks, program: FilePath(words[1]), places).run()
             case ("dmsetup-users", 3):

@@ -30,9 +30,10 @@ extension ContainerdTests {
         try TextFile.write("\(page)\n", to: "/run/page")
         checks.check(
             "Prometheus takes the service's page",
-            try shell.everything("'\(places.promtool)' check metrics < /run/page"), "")
+            try shell.everything("'\(places.prometheus)/promtool' check metrics < /run/page"), "")
         checks.check(
-            "and the monitor's", try shell.everything("'\(places.promtool)' check metrics < /run/pool.prom"), "")
+            "and the monitor's", try shell.everything("'\(places.prometheus)/promtool' check metrics < /run/pool.prom"),
+            "")
         checks.check(
             "the service and the monitor have one name for a figure of the pool",
             poolNames(monitors).filter { !$0.contains("_pool_extension") && !$0.contains("_timestamp_") }
@@ -45,6 +46,39 @@ extension ContainerdTests {
             expected.allSatisfy { figure in
                 page.lines.contains { $0.hasPrefix("dmlayer_pool_\(figure.0)") && $0.hasSuffix(figure.1) }
             })
+    }
+
+    /// A real Prometheus scrapes the service, and answers each query of the dashboard.
+    func answersTheDashboard() throws {
+        try TextFile.write(
+            """
+            global: {scrape_interval: 1s, evaluation_interval: 1s}
+            rule_files: ["\(try Shell.run("pwd"))/packaging/prometheus/alerts.yaml"]
+            scrape_configs:
+              - job_name: dmlayer
+                static_configs: [{targets: ["127.0.0.1:9756"]}]
+
+            """, to: "/run/prometheus.yaml")
+        let prometheus = try ChildProcess(
+            """
+            exec '\(places.prometheus)/prometheus' --config.file=/run/prometheus.yaml --storage.tsdb.path=/run/prometheus \
+                --web.listen-address=127.0.0.1:9090
+            """, output: "/run/prometheus.log")
+        let ask = "python3 Tests/lib/dashboard-queries.py http://127.0.0.1:9090 packaging/grafana/dmlayer.json"
+        // A rate needs two scrapes, and calls between them.
+        try checks.wait(for: "the results of the dashboard's queries") {
+            try snapshots("ls")
+            return try shell.succeeds(ask)
+        }
+        checks.check("Prometheus answers each query of the dashboard", try shell.everything(ask), "18 queries")
+        checks.check(
+            "no alert is there for a service that is well",
+            try shell.output(
+                """
+                python3 -c 'import json, urllib.request as r
+                for alert in json.load(r.urlopen("http://127.0.0.1:9090/api/v1/alerts"))["data"]["alerts"]: print(alert)'
+                """), "")
+        try prometheus.end()
     }
 
     /// The monitor's file has the pool's figures under the same names, and a few of its own.

@@ -9,7 +9,8 @@ final class ContainerdTests {
         let containerd: FilePath
         /// 1.6, 1.7 or 2.
         let version: String
-        let promtool: FilePath
+        /// The folder of `prometheus` and `promtool`.
+        let prometheus: FilePath
         /// containerd's test suite; `nil` leaves it out.
         let suite: FilePath?
     }
@@ -45,6 +46,7 @@ final class ContainerdTests {
         try snapshotsAnswer(lower: lower)
         try survivesRestarts()
         try showsFigures()
+        try answersTheDashboard()
         try startsInAUserNamespace()
         try mountsSnapshots(parent: upper)
         try survivesAKill()
