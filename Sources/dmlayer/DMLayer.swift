@@ -19,7 +19,7 @@ struct DMLayer: ParsableCommand {
                 ]),
             CommandGroup(name: "Image", subcommands: images),
             CommandGroup(name: "Pool", subcommands: [Pool.self, Metadata.self]),
-            CommandGroup(name: "Service", subcommands: service + [Snapshots.self, Config.self]),
+            CommandGroup(name: "Service", subcommands: service + [SnapshotCommands.self, Config.self]),
             CommandGroup(name: "Device", subcommands: [DM.self]),
         ].filter { !$0.subcommands.isEmpty })
 
