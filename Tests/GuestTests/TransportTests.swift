@@ -54,6 +54,7 @@ struct TransportTests {
                 .joined(separator: ", "), "gave no answer, status 1")
         service.send(SIGCONT)
         try runClient(service)
+        try isStartedAgainBehindItsSocket()
         // No word of a programming language, or of a library, may stand in what the service said.
         let words = ["level=\"error\"", "NIO", "RPCError", "descriptor:", "Swift"]
         let lines = try TextFile.read(Self.log).lines.filter { line in words.contains { line.contains($0) } }
@@ -61,13 +62,32 @@ struct TransportTests {
         if checks.failed > 0 { say(try Shell.run("tail -n 20 '\(Self.log)'")) }
     }
 
-    private func runClient(_ service: ChildProcess) throws {
-        let python = try ChildProcess(
+    /// Runs a program of Python's with grpcio; its output goes to ``result``.
+    private func python(_ arguments: String) throws -> ChildProcess {
+        try ChildProcess(
             """
             export LD_LIBRARY_PATH='\(client)/usr/lib/x86_64-linux-gnu:\(client)/lib/x86_64-linux-gnu'
             export PYTHONHOME='\(client)/usr' PYTHONPATH='\(client)/usr/lib/python3/dist-packages'
-            exec '\(client)/usr/bin/python3.11' Tests/transport-client.py \(Self.socket) metadata \(service.id)
+            exec '\(client)/usr/bin/python3.11' \(arguments)
             """, output: Self.result)
+    }
+
+    /// A service whose socket a service manager keeps is started again under load; `RESTARTS` in the environment says how often.
+    private func isStartedAgainBehindItsSocket() throws {
+        let restarts = unsafe getenv("RESTARTS").flatMap { unsafe Int(String(cString: $0)) } ?? 10
+        let service = "'\(layer.program)' --root '\(layer.root)' serve --socket /run/elsewhere"
+        let process = try python("Tests/lib/activation-client.py /run/activated.sock \(restarts) \(service)")
+        let status = try process.wait(.seconds(60 + 10 * restarts)) ?? -1
+        let words = try TextFile.read(Self.result).lines.last.map(String.init) ?? ""
+        say(words)
+        checks.check(
+            "no client of a service that is started again is refused",
+            status == 0 && words.hasPrefix("\(restarts) restarts, ") && words.hasSuffix(" calls, 0 failures"))
+        if status != 0 { say(try Shell.run("tail -n 20 '\(Self.result)'")) }
+    }
+
+    private func runClient(_ service: ChildProcess) throws {
+        let python = try python("Tests/transport-client.py \(Self.socket) metadata \(service.id)")
         let status = try python.wait(.seconds(280)) ?? -1
         var isCounted = false
         for line in try TextFile.read(Self.result).lines {

@@ -10,6 +10,9 @@ public final class SnapshotterServer: Sendable {
     /// How many calls are in the kernel at a time; each has a thread that may block there.
     public static let threads = 32
 
+    /// The path of containerd's socket: the service manager's, where it has handed one over.
+    public let socket: FilePath
+
     private let log: ServiceLog
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     /// Figures are wanted most while all the other threads are taken.
@@ -22,7 +25,7 @@ public final class SnapshotterServer: Sendable {
     ///
     /// - Parameters:
     ///   - snapshotter: The snapshotter that answers the calls.
-    ///   - socket: The path of containerd's socket. Only the service's own user, and root, get an answer there.
+    ///   - socket: The path of containerd's socket, which is not made where the service manager has handed over one. Only the service's own user, and root, get an answer there.
     ///   - metricsSocket: The path of a socket with figures, for the same users, or `nil`.
     ///   - metricsAddress: The TCP address where Prometheus gets the figures, or `nil`.
     ///   - log: The log of the service.
@@ -46,12 +49,17 @@ public final class SnapshotterServer: Sendable {
                 ], threads: Self.threads, metrics, log))
         self.connections = connections
         // It accepts when there is somebody to serve what it accepts.
-        listener = try SocketFile.listen(
-            socket,
-            ServerBootstrap(group: group).serverChannelOption(.autoRead, value: false)
-                .childChannelInitializer { channel in
-                    PeerIdentity.check(channel).flatMapThrowing { try connections.accept(channel) }
-                })
+        let acceptor = ServerBootstrap(group: group).serverChannelOption(.autoRead, value: false)
+            .childChannelInitializer { channel in
+                PeerIdentity.check(channel).flatMapThrowing { try connections.accept(channel) }
+            }
+        if let given = try ActivationSocket.find() {
+            self.socket = given.path
+            listener = try SocketFile.listen(given.descriptor, given.path, acceptor)
+        } else {
+            self.socket = socket
+            listener = try SocketFile.listen(socket, acceptor)
+        }
         let clients = MetricsHandler.Clients()
         let figures: @Sendable (any Channel) throws -> Void = { channel in
             try channel.pipeline.syncOperations.addHandler(

@@ -17,7 +17,13 @@ enum SocketFile {
     ///
     /// - Throws: ``SnapshotterError`` with a remedy.
     static func listen(_ path: FilePath, _ bootstrap: ServerBootstrap) throws(SnapshotterError) -> any Channel {
-        let descriptor = try bind(path)
+        try listen(bind(path), path, bootstrap)
+    }
+
+    /// Accepts connections at a socket that listens already.
+    static func listen(
+        _ descriptor: CInt, _ path: FilePath, _ bootstrap: ServerBootstrap
+    ) throws(SnapshotterError) -> any Channel {
         do {
             return try bootstrap.withBoundSocket(descriptor).wait()
         } catch {

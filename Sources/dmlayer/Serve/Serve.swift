@@ -11,7 +11,8 @@ struct Serve: ParsableCommand {
         discussion: """
             It makes the store first if there is none. It runs until SIGTERM, and then answers the calls that are under way; mounts \
             stay, and the next start continues with them. When the socket is ready, the \
-            service notifies systemd (Type=notify).
+            service notifies systemd (Type=notify). It takes a socket from systemd (dmlayer-snapshotter.socket), which then \
+            refuses no client while the service is started again.
             """)
 
     @Option(
@@ -84,7 +85,7 @@ struct Serve: ParsableCommand {
         log.note(
             "the service is ready",
             [
-                (name: "socket", value: socket.string), (name: "root", value: store.root.string),
+                (name: "socket", value: server.socket.string), (name: "root", value: store.root.string),
                 (name: "snapshots", value: String(snapshotter.count)),
             ])
         server.run()
