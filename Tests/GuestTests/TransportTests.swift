@@ -82,7 +82,7 @@ struct TransportTests {
         say(words)
         checks.check(
             "no client of a service that is started again is refused",
-            status == 0 && words.hasPrefix("\(restarts) restarts, ") && words.hasSuffix(" calls, 0 failures"))
+            status == 0 && words.hasPrefix("\(restarts) restarts, ") && words.hasSuffix(" sent again, 0 failures"))
         if status != 0 { say(try Shell.run("tail -n 20 '\(Self.result)'")) }
     }
 

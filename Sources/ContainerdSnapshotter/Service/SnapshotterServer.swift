@@ -93,8 +93,10 @@ public final class SnapshotterServer: Sendable {
         let signal = Self.awaitSignal()
         log.note("the service ends", [(name: "signal", value: String(signal))])
         ReadinessNotice.send("STOPPING=1")
-        listener.close(promise: nil)
         for listener in metricsListeners { listener.close(promise: nil) }
+        // A connection that was accepted is set up before the clients are told of the end. Those that come later wait for the
+        // next start where a service manager has the socket. A listener that is closed already is as good.
+        try? listener.close().flatMap { listener.eventLoop.submit {} }.wait()
         connections.drain()
     }
 

@@ -12,7 +12,7 @@ import Testing
     }
 
     private func run(_ example: String, _ arguments: String) throws -> String {
-        try Shell.run("'\(DMLayerCommand.path.removingLastComponent().appending(example))' \(arguments)")
+        try Shell.run("'\(DMLayerCommand.builtPrograms.appending(example))' \(arguments)")
     }
 
     @Test func makesALinearDevice() throws {
@@ -28,7 +28,7 @@ import Testing
         try fixture.control.sendMessage("create_thin 0", to: .name(pool.name))
         let thin = try fixture.device("thin", "0 65536 thin \(pool.number) 0")
         let output = fixture.scratch.appending("output")
-        let program = DMLayerCommand.path.removingLastComponent().appending("PoolEvents")
+        let program = DMLayerCommand.builtPrograms.appending("PoolEvents")
         let process = try Shell.run("stdbuf -oL '\(program)' \(pool.name) > '\(output)' 2>&1 & echo $!")
         defer { _ = try? Shell.run("kill \(process) 2>&1") }
         func expectLine(_ line: String) throws {

@@ -84,11 +84,15 @@ final class DMFixture: Sendable {
 /// The command `dmlayer` under test: `DMLAYER` in the environment, or the one that was built with the tests.
 enum DMLayerCommand {
     static let path: FilePath = {
-        if let named = unsafe getenv("DMLAYER") { return unsafe FilePath(platformString: named) }
+        unsafe getenv("DMLAYER").map { unsafe FilePath(platformString: $0) } ?? builtPrograms.appending("dmlayer")
+    }()
+
+    /// The folder of the programs that were built with the tests.
+    static let builtPrograms: FilePath = {
         let ownPath = unsafe realpath("/proc/self/exe", nil)
         defer { unsafe free(ownPath) }
         let program = unsafe ownPath.map { unsafe FilePath(platformString: $0) } ?? ""
-        return program.removingLastComponent().appending("dmlayer")
+        return program.removingLastComponent()
     }()
 
     /// Runs it, with arguments that are written for the shell.
