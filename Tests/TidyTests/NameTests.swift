@@ -46,6 +46,12 @@ import Testing
         return words.count == 1 ? faultOfDeclaration(first) : nil
     }
 
+    /// The names of the alerts for Prometheus.
+    private static let alerts = Set(
+        Tree.read("packaging/prometheus/alerts.yaml").lines.compactMap { line in
+            line.contains("- alert: ") ? line.split(separator: " ").last.map(String.init) : nil
+        })
+
     private static func faultOfPath(_ text: String) -> String? {
         if text.contains("<") || text.contains("*") || text.contains("{") { return nil }
         return Tree.contains(text) ? nil : "is no path of the tree"
@@ -96,7 +102,7 @@ import Testing
         else {
             return nil
         }
-        if Exceptions.foreignNames.contains(text) || Tree.names.contains(text) { return nil }
+        if Exceptions.foreignNames.contains(text) || Tree.names.contains(text) || alerts.contains(text) { return nil }
         guard let files = Declarations.types[type] else {
             return Declarations.modules.contains(type) ? nil : "is declared nowhere"
         }

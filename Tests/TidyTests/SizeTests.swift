@@ -40,6 +40,24 @@ import Testing
         expect(Set(twice), onlyIn: Exceptions.namesOfSeveralFiles, "a file's name is unique in the tree")
     }
 
+    /// `scripts/test` chooses suites of KernelTests by the names of their files, and would leave another suite out.
+    @Test func aFileOfKernelTestsHasOneSuiteOfItsName() {
+        var wrong: Set<String> = []
+        for source in Tree.swiftFiles where source.file.path.hasPrefix("Tests/KernelTests/") {
+            let hasTests = source.code.contains { $0.contains("@Test") }
+            let suites = source.code.compactMap { line -> String? in
+                let words = line.split { $0 == " " || $0 == ":" }.map(String.init)
+                guard !line.hasPrefix(" "), let place = words.firstIndex(where: { ["struct", "class"].contains($0) }),
+                    place + 1 < words.count, words[place + 1].hasSuffix("Tests")
+                else { return nil }
+                return words[place + 1]
+            }
+            let name = String(source.file.name.dropLast(".swift".count))
+            if suites != (hasTests ? [name] : []) { wrong.insert(source.file.path) }
+        }
+        expect(wrong, onlyIn: [], "a file of KernelTests with tests has one suite, which has the name of the file")
+    }
+
     @Test func aNameTellsWhatIsInAFile() {
         let empty = ["Utils", "Utilities", "Helpers", "Helper", "Common", "Extensions", "Misc"]
         let found = Tree.paths.filter { path in

@@ -25,7 +25,8 @@ public final class SnapshotterServer: Sendable {
     ///
     /// - Parameters:
     ///   - snapshotter: The snapshotter that answers the calls.
-    ///   - socket: The path of containerd's socket, which is not made where the service manager has handed over one. Only the service's own user, and root, get an answer there.
+    ///   - socket: The path of containerd's socket, which is not made where the service manager has handed over one. Only the
+    ///     service's own user, and root, get an answer there.
     ///   - metricsSocket: The path of a socket with figures, for the same users, or `nil`.
     ///   - metricsAddress: The TCP address where Prometheus gets the figures, or `nil`.
     ///   - log: The log of the service.
@@ -53,13 +54,7 @@ public final class SnapshotterServer: Sendable {
             .childChannelInitializer { channel in
                 PeerIdentity.check(channel).flatMapThrowing { try connections.accept(channel) }
             }
-        if let given = try ActivationSocket.find() {
-            self.socket = given.path
-            listener = try SocketFile.listen(given.descriptor, given.path, acceptor)
-        } else {
-            self.socket = socket
-            listener = try SocketFile.listen(socket, acceptor)
-        }
+        (self.socket, listener) = try Self.listen(socket, acceptor)
         let clients = MetricsHandler.Clients()
         let figures: @Sendable (any Channel) throws -> Void = { channel in
             try channel.pipeline.syncOperations.addHandler(
@@ -80,6 +75,14 @@ public final class SnapshotterServer: Sendable {
             listeners.append(try metricsAddress.listen(bootstrap))
         }
         metricsListeners = listeners
+    }
+
+    /// Listens at the service manager's socket, where there is one, or at `path`.
+    private static func listen(_ path: FilePath, _ bootstrap: ServerBootstrap) throws -> (FilePath, any Channel) {
+        if let given = try ActivationSocket.find() {
+            return (given.path, try SocketFile.listen(given.descriptor, given.path, bootstrap))
+        }
+        return (path, try SocketFile.listen(path, bootstrap))
     }
 
     /// Answers calls until the process is told to end by SIGTERM or SIGINT; calls that are under way then are answered.

@@ -14,7 +14,7 @@ import Testing
 
     /// Kills it at one system call of a kind after the other; the next one has other options.
     @Test(arguments: [
-        ("ioctl", 1, 7), ("renameat,ftruncate", 1, 1), ("mkdir,fsync", 1, 2), ("unlinkat,close", 9, 29),
+        ("ioctl", 1, 7), ("renameat,ftruncate", 1, 1), ("mkdir,fsync", 1, 2), ("unlinkat,close", 5, 19),
     ])
     func beginsAnewAfterItWasKilled(calls: String, first: Int, step: Int) throws {
         var number = first
