@@ -25,8 +25,8 @@ struct DMLayer: ParsableCommand {
 
     /// The version, and the commit from which the program was built where that is known.
     private static let version: String = {
-        let commit = unsafe String(cString: dmshim_build_commit())
-        return commit.isEmpty ? "0.1.0" : "0.1.0 (\(commit))"
+        let (number, commit) = ("0.1.0", unsafe String(cString: dmshim_build_commit()))
+        return commit.isEmpty ? number : "\(number) (\(commit))"
     }()
 
     /// The commands that need the trait `Images`.

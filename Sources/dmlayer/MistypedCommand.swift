@@ -10,6 +10,7 @@ enum MistypedCommand {
     ///   - arguments: The arguments of the program, without its name.
     /// - Returns: `nil` when the error is another one, or when no command has a similar name.
     static func question(about error: any Error, _ arguments: [String]) -> String? {
+        guard DMLayer.exitCode(for: error) == .validationFailure else { return nil }
         let message = DMLayer.message(for: error)
         guard message.lowercased().contains("unexpected argument"),
             let place = arguments.firstIndex(where: { message.contains("'\($0)'") })

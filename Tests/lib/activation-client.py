@@ -2,9 +2,10 @@
 """activation-client.py SOCKET RESTARTS COMMAND...: starts a service again and again behind a socket, as systemd does.
 
 The program listens at SOCKET and hands it to COMMAND by the protocol of sd_listen_fds(3). Eight threads with a gRPC client each
-call the service without a pause. After each 20 calls the service gets SIGTERM and is started again. A client sends a call again that
-the ending service has not taken (gRPC's UNAVAILABLE), as containerd's client does by itself; no connection may be refused, and no
-call may fail in another way or five times. The last line is "RESTARTS restarts, N calls, R sent again, M failures".
+call the service without a pause: health checks, and one in ten prepares a snapshot and removes it, in the kernel. After each 20 calls the
+service gets SIGTERM and is started again. A client sends a call again that the ending service has not taken (gRPC's UNAVAILABLE), as
+containerd's client does by itself. A call that was taken must be answered: a snapshot that is prepared again must not exist, and one
+that is removed again must. The last line is "RESTARTS restarts, N calls, R sent again, M failures".
 """
 import os
 import signal
@@ -21,6 +22,7 @@ listener = socket.socket(socket.AF_UNIX)
 listener.bind(path)
 listener.listen(128)
 calls, again, failures, is_over = [0] * 8, [0] * 8, [], threading.Event()
+METHODS = "/containerd.services.snapshots.v1.Snapshots/"
 
 
 def start():
@@ -34,16 +36,26 @@ def client(number):
         # Some clients keep a connection, and some make one for each call.
         with grpc.insecure_channel("unix:" + path, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
             check = channel.unary_unary("/grpc.health.v1.Health/Check")
+            prepare, remove = channel.unary_unary(METHODS + "Prepare"), channel.unary_unary(METHODS + "Remove")
             for _ in range(1 if number % 2 else 50):
-                call(check, number)
+                call(check, b"", number)
+                if calls[number] % 10 == 0:
+                    key = text(2, f"{number}-{calls[number]}")
+                    call(prepare, key, number)
+                    call(remove, key, number)
                 if is_over.is_set():
                     return
 
 
-def call(check, number):
+def text(field, value):
+    """A field of a protobuf message with a text shorter than 128 bytes."""
+    return bytes([field << 3 | 2, len(value)]) + value.encode()
+
+
+def call(method, request, number):
     for attempt in range(5):
         try:
-            check(b"", timeout=60)
+            method(request, timeout=60)
             calls[number] += 1
             return
         except grpc.RpcError as error:

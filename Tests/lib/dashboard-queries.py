@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """dashboard-queries.py URL DASHBOARD: asks a Prometheus each query of a Grafana dashboard.
 
-Prints "N queries" when each is understood and has a result. A query that is refused or has no result is printed, except those of
-figures that only `dmlayer pool monitor` writes, and of calls that failed: these may have no result.
+Prints "N queries". A query that is refused or has no result is printed as well, and the exit status is 1 then. Queries of figures that
+only `dmlayer pool monitor` writes, and of calls that failed, may have no result.
 """
 import json
 import sys

@@ -19,7 +19,7 @@ struct ActivationSocket {
     /// - Returns: `nil` when no service manager has handed a socket over to this process.
     /// - Throws: ``SnapshotterError/Code/failedPrecondition`` when there are several, or when it is no unix socket that listens.
     static func find() throws(SnapshotterError) -> ActivationSocket? {
-        // The variables are inherited by programs that they are not meant for; the number of the process tells.
+        // Child processes inherit the variables. LISTEN_PID names the process that they are meant for.
         guard number("LISTEN_PID") == getpid(), let count = number("LISTEN_FDS"), count > 0 else { return nil }
         guard count == 1 else {
             throw SnapshotterError(
@@ -30,7 +30,7 @@ struct ActivationSocket {
         guard isListening(first), let path = path(of: first) else {
             throw SnapshotterError(
                 .failedPrecondition,
-                "the service manager hands over a descriptor that is no listening unix socket with a path: its unit needs "
+                "the service manager hands over a descriptor that is not a listening unix socket with a path: its unit needs "
                     + "ListenStream=/run/dmlayer/snapshotter.sock and Accept=no")
         }
         _ = fcntl(first, F_SETFD, FD_CLOEXEC)

@@ -98,7 +98,7 @@ public final class SnapshotterServer: Sendable {
         ReadinessNotice.send("STOPPING=1")
         for listener in metricsListeners { listener.close(promise: nil) }
         // A connection that was accepted is set up before the clients are told of the end. Those that come later wait for the
-        // next start where a service manager has the socket. A listener that is closed already is as good.
+        // next start where a service manager has the socket. An error means that the listener was closed before.
         try? listener.close().flatMap { listener.eventLoop.submit {} }.wait()
         connections.drain()
     }

@@ -59,7 +59,9 @@ struct NamedPool: Sendable {
             let found = try ThinPool.find(control, reference)
             guard access == .readWrite, Self.isForReading(found.information, found.target) else { return found.pool }
             throw LayerStoreError(
-                .busy, "the pool \(path) is active for reading only; “dmlayer --read-only shutdown” ends that")
+                .busy,
+                "the pool \(path) is active for reading only, as a command with --read-only leaves it; “dmlayer --read-only "
+                    + "shutdown” ends that")
         } catch let error as DeviceMapperError {
             guard error.code == .invalidTable else { throw error }
             throw LayerStoreError(

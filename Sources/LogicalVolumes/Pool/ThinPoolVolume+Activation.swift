@@ -63,6 +63,7 @@ extension LocatedThinPool {
     /// Makes or completes the devices; the group's lock is held.
     func activate(_ control: Control, isReadOnly: Bool = false) throws -> DeviceInformation {
         let present = try control.informationIfPresent(on: .uuid(try DeviceUUID(poolUUID)))
+        if present?.hasActiveTable == true, !isReadOnly { try requireWritable(control) }
         if present == nil, let thinVolume {
             throw LogicalVolumeError(
                 .unsupported,
@@ -80,8 +81,7 @@ extension LocatedThinPool {
             for part in parts {
                 let (number, change) = try bringUp(
                     name: metadata.group.deviceName(of: part.volume), uuid: try uuid(part),
-                    table: try table(of: part.volume),
-                    control)
+                    table: try table(of: part.volume, isReadOnly: isReadOnly), control)
                 if change == .made { made.append(try uuid(part)) }
                 if change == .grown { hasGrown = true }
                 numbers.append(number)
@@ -101,6 +101,16 @@ extension LocatedThinPool {
             for uuid in made.reversed() { try? remove(uuid, control) }
             throw error
         }
+    }
+
+    /// Refuses a pool that is active with the feature `read_only`, in which nothing can be changed.
+    private func requireWritable(_ control: Control) throws {
+        let table = try control.table(of: .uuid(try DeviceUUID(poolUUID)))
+        guard table.entries.first?.target.as(ThinPoolTarget.self)?.features.contains(.readOnly) == true else { return }
+        throw LogicalVolumeError(
+            .inUse,
+            "the pool \(metadata.group.name)/\(pool.name) is active for reading only, as a command with --read-only leaves it; "
+                + "“dmlayer --read-only shutdown”, or “dmlayer pool deactivate”, ends that")
     }
 
     private enum Change { case none, made, grown }

@@ -115,7 +115,7 @@ struct LocatedThinPool {
     /// The table of the data or the metadata volume.
     ///
     /// - Throws: ``LogicalVolumeError/Code/missingDevice``, ``LogicalVolumeError/Code/unsupported``.
-    func table(of volume: LogicalVolume) throws -> MappingTable {
+    func table(of volume: LogicalVolume, isReadOnly: Bool = false) throws -> MappingTable {
         let group = metadata.group
         var entries: [TableEntry] = []
         for segment in volume.segments {
@@ -155,7 +155,7 @@ struct LocatedThinPool {
                     target: areas.count == 1
                         ? Target(LinearTarget(parts[0])) : Target(StripedTarget(chunk: chunk, stripes: parts))))
         }
-        return MappingTable(entries)
+        return MappingTable(entries, isReadOnly: isReadOnly)
     }
 
     /// The table of the pool on its two devices.

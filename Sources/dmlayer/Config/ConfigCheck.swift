@@ -1,6 +1,9 @@
 internal import ArgumentParser
 internal import LayerStore
 internal import SystemPackage
+#if Daemon
+internal import ContainerdSnapshotter
+#endif
 
 /// The command `config check`.
 struct ConfigCheck: ParsableCommand {
@@ -8,22 +11,27 @@ struct ConfigCheck: ParsableCommand {
         commandName: "check",
         abstract: "Check a configuration file, without a store.",
         discussion: """
-            It names the first entry that no command would take, with the name that was probably meant. Otherwise it \
-            prints what the file says, and names the keys that mean nothing.
+            It names the first entry that a command or the service would refuse, with the name that was probably meant. \
+            Otherwise it prints the settings, and names the keys that have no meaning.
             """)
 
     @Argument(help: "The file. (default: /etc/dmlayer/config.json)")
     var file: String?
 
-    @OptionGroup var printing: OutputOptions
+    @OptionGroup var options: GlobalOptions
 
     func run() throws {
-        let path = file ?? GlobalOptions.defaultConfiguration
+        let path = file ?? options.config ?? GlobalOptions.defaultConfiguration
         let configuration = try DaemonConfiguration(reading: FilePath(path))
+        #if Daemon
+        if let address = configuration.metricsAddress {
+            _ = try MetricsAddress(parsing: address, allowsRemote: configuration.metricsAllowRemote)
+        }
+        #endif
         let report = Report(
             root: try configuration.storeRoot()?.string, configuration,
             try StorageOptions(parsing: configuration.storageOptions))
-        try printing.output.print(json: report, text: report.text)
+        try options.output.print(json: report, text: report.text)
     }
 
     private struct Report: Encodable {
@@ -69,7 +77,7 @@ struct ConfigCheck: ParsableCommand {
             if let metricsAddress { rows.append(["metrics-address:", metricsAddress]) }
             if metricsAllowRemote { rows.append(["metrics-allow-remote:", "yes"]) }
             if remapsIDs { rows.append(["remap-ids:", "yes"]) }
-            rows += unknownKeys.map { ["\($0):", "means nothing, neither to Docker nor here"] }
+            rows += unknownKeys.map { ["\($0):", "has no meaning for Docker or dmlayer"] }
             rows += optionsWithoutEffect.map { ["\($0):", "has no effect here"] }
             return Columns.aligned(rows)
         }

@@ -96,7 +96,7 @@ struct ArchiveOptions: ParsableArguments {
                 do {
                     try store.shutdown()
                 } catch {
-                    Output.note("the pool stays active: \(error)")
+                    Output.note("the pool stays active until “dmlayer --read-only shutdown”: \(error)")
                 }
             }
         }

@@ -17,7 +17,7 @@ struct PoolActivate: ParsableCommand {
     @OptionGroup var options: GlobalOptions
 
     func run() throws {
-        let device = try selection.volume(options).activate(try Control())
+        let device = try selection.volume(options).activate(try Control(), isReadOnly: options.isReadOnly)
         try options.output.print(
             json: ["device": "\(device.node)", "name": device.name.description],
             text: "/dev/mapper/\(device.name)")

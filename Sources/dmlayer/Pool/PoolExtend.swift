@@ -28,6 +28,12 @@ struct PoolExtend: ParsableCommand {
 
     @OptionGroup var options: GlobalOptions
 
+    func validate() throws {
+        guard !options.isReadOnly else {
+            throw ValidationError("The pool cannot become larger with --read-only; leave that option out.")
+        }
+    }
+
     func run() throws {
         var growth = ThinPoolGrowth(devices: devices, overwritesDevices: force, data: .everythingFree)
         if let metadata {

@@ -33,7 +33,10 @@ struct DirectLVMImagesTests {
         let disk = try shell.run("truncate -s 3G /var/lib/direct-disk && losetup --find --show /var/lib/direct-disk")
         try dockerMakesImages(on: disk)
         try lvm.run("vgchange --activate n docker")
+        // A disk that cannot be written, as a copy for a rescue is attached.
+        try shell.run("blockdev --setro \(disk)")
         try savesThem()
+        try shell.run("blockdev --setrw \(disk)")
         try importsOne()
         try dockerHasThem(on: disk)
         try shell.run(
@@ -82,6 +85,10 @@ struct DirectLVMImagesTests {
             "a pool that is active for reading only takes no change",
             try root.layer.words("create new", "active for reading only", "status 1").joined(separator: ", "),
             "active for reading only, status 1")
+        checks.check(
+            "nor is it taken for one that was activated",
+            try root.layer.words("pool activate --pool docker/thinpool", "active for reading only", "status 1")
+                .joined(separator: ", "), "active for reading only, status 1")
         try root.layer("--read-only shutdown")
         checks.check(
             "the pool is inactive again", try lvm.output("lvs --noheadings -o lv_active docker/thinpool").joinedWords,

@@ -2,7 +2,7 @@ import LayerStore
 import TestSupport
 import Testing
 
-/// The file in which an administrator says once what every command is to know.
+/// The configuration file of a host: `config check`, and the file that commands read by default.
 struct ConfigurationFileTests {
     private func check(_ content: String) throws -> (status: Int, output: String) {
         try Shell.runForStatus("printf '%s' '\(content)' | '\(DMLayerCommand.path)' config check /dev/stdin 2>&1")
@@ -18,7 +18,7 @@ struct ConfigurationFileTests {
                 root:          /srv/store
                 storage-opts:  dm.fs=xfs
                 socket:        /run/s
-                colour:        means nothing, neither to Docker nor here
+                colour:        has no meaning for Docker or dmlayer
                 """)
     }
 
@@ -27,13 +27,15 @@ struct ConfigurationFileTests {
         (#"{"storage-opts": ["dm.basesiez=1g"]}"#, "did you mean “dm.basesize”?"),
         (#"{"root": "store"}"#, "“root” is “store” and not an absolute path"),
         (#"{"root": "/a","#, "it is no JSON at line 1"),
+        (#"{"metrics-address": "localhost:9756"}"#, "is no IP address with a port"),
+        (#"{"metrics-address": "0.0.0.0:9756"}"#, "other machines can reach the metrics address"),
     ]) func namesWhatNoCommandTakes(content: String, reason: String) throws {
         let (status, output) = try check(content)
         #expect(status == 1)
         #expect(output.contains(reason), "\(output)")
     }
 
-    /// The default file names the store of the host, and is nothing to a command with `--root`.
+    /// The default file names the store of the host; a command with `--root` does not read it.
     @Test func readsTheFileOfTheHost() throws {
         let fixture = try StoreFixture(["dm.loopdatasize=1g"])
         func ask(_ options: String) throws -> (status: Int, output: String) {

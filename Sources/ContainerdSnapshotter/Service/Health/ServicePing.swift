@@ -18,12 +18,36 @@ public enum ServicePing {
     ///   comes in time.
     public static func call(_ socket: FilePath, patience: Duration) throws(SnapshotterError) {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        // The process has its answer; a thread that does not end any more changes nothing of it.
+        // The answer is known by then. A thread that cannot be ended goes with the process.
         defer { try? group.syncShutdownGracefully() }
         let limit = TimeAmount.nanoseconds(Int64(patience / .nanoseconds(1)))
-        let channel: any Channel
+        let channel = try connect(group, socket, limit)
+        let status = begin(on: channel, limit)
+        let answer: String
         do {
-            channel = try ClientBootstrap(group: group).connectTimeout(limit).channelInitializer { channel in
+            answer = try status.wait()
+        } catch ChannelError.connectTimeout {
+            throw SnapshotterError(
+                .unavailable,
+                "the service at \(socket) took the connection and gave no answer in \(patience); its log may say why: "
+                    + "journalctl -u dmlayer-snapshotter")
+        } catch {
+            throw SnapshotterError(
+                .unavailable, "the service at \(socket) closed the connection without an answer; it may just be ending")
+        }
+        guard answer == "0" else {
+            throw SnapshotterError(
+                .unavailable,
+                "the process at \(socket) answered with gRPC's status \(answer): it is no “dmlayer serve” of this version"
+            )
+        }
+    }
+
+    private static func connect(
+        _ group: MultiThreadedEventLoopGroup, _ socket: FilePath, _ limit: TimeAmount
+    ) throws(SnapshotterError) -> any Channel {
+        do {
+            return try ClientBootstrap(group: group).connectTimeout(limit).channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     _ = try channel.pipeline.syncOperations.configureHTTP2Pipeline(
                         mode: .client, connectionConfiguration: .init(), streamConfiguration: .init()
@@ -33,8 +57,15 @@ public enum ServicePing {
         } catch let error as IOError {
             throw unreachable(socket, Errno(rawValue: error.errnoCode))
         } catch {
-            throw SnapshotterError(.unavailable, "no service answers at \(socket): no connection in \(patience)")
+            throw SnapshotterError(
+                .unavailable,
+                "no service answers at \(socket): there is no connection within the time limit, or the path is too long for a socket"
+            )
         }
+    }
+
+    /// Begins the call on a stream of its own; the result is gRPC's status.
+    private static func begin(on channel: any Channel, _ limit: TimeAmount) -> EventLoopFuture<String> {
         let status = channel.eventLoop.makePromise(of: String.self)
         channel.eventLoop.scheduleTask(in: limit) { status.fail(ChannelError.connectTimeout(limit)) }
         channel.pipeline.handler(type: NIOHTTP2Handler.self).flatMap { $0.multiplexer }.whenComplete { result in
@@ -48,16 +79,7 @@ public enum ServicePing {
                 }
             }
         }
-        let answer: String
-        do {
-            answer = try status.futureResult.wait()
-        } catch {
-            throw SnapshotterError(
-                .unavailable, "the service at \(socket) took the connection and gave no answer in \(patience)")
-        }
-        guard answer == "0" else {
-            throw SnapshotterError(.unavailable, "the service at \(socket) answered with gRPC's status \(answer)")
-        }
+        return status.futureResult
     }
 
     private static func unreachable(_ socket: FilePath, _ error: Errno) -> SnapshotterError {
