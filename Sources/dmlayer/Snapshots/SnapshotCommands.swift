@@ -6,6 +6,4 @@ struct SnapshotCommands: ParsableCommand {
         commandName: "snapshot",
         abstract: "List the snapshots of containerd, with the layers that they are.",
         subcommands: [SnapshotList.self])
-
-    @OptionGroup var options: GlobalOptions
 }

@@ -20,7 +20,8 @@ public enum ServicePing {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         // The answer is known by then. A thread that cannot be ended goes with the process.
         defer { try? group.syncShutdownGracefully() }
-        let limit = TimeAmount.nanoseconds(Int64(patience / .nanoseconds(1)))
+        let aCentury = 3.2e18
+        let limit = TimeAmount.nanoseconds(Int64(min(patience / .nanoseconds(1), aCentury)))
         let channel = try connect(group, socket, limit)
         let status = begin(on: channel, limit)
         let answer: String
