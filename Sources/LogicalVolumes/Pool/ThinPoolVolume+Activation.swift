@@ -63,7 +63,7 @@ extension LocatedThinPool {
     /// Makes or completes the devices; the group's lock is held.
     func activate(_ control: Control, isReadOnly: Bool = false) throws -> DeviceInformation {
         let present = try control.informationIfPresent(on: .uuid(try DeviceUUID(poolUUID)))
-        if present?.hasActiveTable == true, !isReadOnly { try requireWritable(control) }
+        if !isReadOnly { try requireNotReadOnly(control) }
         if present == nil, let thinVolume {
             throw LogicalVolumeError(
                 .unsupported,
@@ -104,8 +104,10 @@ extension LocatedThinPool {
     }
 
     /// Refuses a pool that is active with the feature `read_only`, in which nothing can be changed.
-    private func requireWritable(_ control: Control) throws {
-        let table = try control.table(of: .uuid(try DeviceUUID(poolUUID)))
+    func requireNotReadOnly(_ control: Control) throws {
+        let reference = DeviceReference.uuid(try DeviceUUID(poolUUID))
+        guard try control.informationIfPresent(on: reference)?.hasActiveTable == true else { return }
+        let table = try control.table(of: reference)
         guard table.entries.first?.target.as(ThinPoolTarget.self)?.features.contains(.readOnly) == true else { return }
         throw LogicalVolumeError(
             .inUse,

@@ -59,6 +59,7 @@ extension ThinPoolVolume {
         let groupLock = try LVMLock.ofGroup(group)
         return try withExtendedLifetime((deviceLock, groupLock)) {
             var located = try locateForUse()
+            try located.requireNotReadOnly(control)
             try located.metadata.reopenForWriting()
             try located.metadata.group.requireChangeable()
             let before = located

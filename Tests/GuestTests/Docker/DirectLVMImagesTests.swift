@@ -89,6 +89,10 @@ struct DirectLVMImagesTests {
             "nor is it taken for one that was activated",
             try root.layer.words("pool activate --pool docker/thinpool", "active for reading only", "status 1")
                 .joined(separator: ", "), "active for reading only, status 1")
+        checks.check(
+            "nor made larger",
+            try root.layer.words("pool extend --pool docker/thinpool", "active for reading only", "status 1")
+                .joined(separator: ", "), "active for reading only, status 1")
         try root.layer("--read-only shutdown")
         checks.check(
             "the pool is inactive again", try lvm.output("lvs --noheadings -o lv_active docker/thinpool").joinedWords,
