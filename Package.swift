@@ -99,7 +99,7 @@ let package = Package(
         .target(
             name: "ContainerdSnapshotter",
             dependencies: [
-                "LayerStore", "SystemCalls", "ThinProvisioning", system,
+                "BlockDevices", "DeviceMapper", "Filesystems", "LayerStore", "SystemCalls", "ThinProvisioning", system,
             ] + service, exclude: ["Protocol"], swiftSettings: strict),
         .executableTarget(
             name: "dmlayer",

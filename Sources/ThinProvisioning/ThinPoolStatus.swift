@@ -136,6 +136,8 @@ public struct BlockUsage: Hashable, Sendable {
     public var free: UInt64 { total - used }
     /// How many bytes are used.
     public var usedBytes: UInt64 { used * bytesPerBlock }
+    /// The share that is used, from 0 to 1.
+    public var usedShare: Double { total == 0 ? 0 : Double(used) / Double(total) }
     /// How many bytes there are.
     public var totalBytes: UInt64 { total * bytesPerBlock }
     /// How many bytes are free.

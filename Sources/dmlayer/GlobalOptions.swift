@@ -15,7 +15,7 @@ struct GlobalOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "A file like Docker's daemon.json. The command reads its keys storage-opts, data-root, root, socket, "
-                + "metrics-socket, metrics-address, metrics-allow-remote and remap-ids. A value on the command line "
+                + "metrics-socket, metrics-address, metrics-allow-remote, remap-ids and space-view. A value on the command line "
                 + "takes precedence. (default: /etc/dmlayer/config.json, if it is there and --root is not given)",
             valueName: "file"))
     var config: String?

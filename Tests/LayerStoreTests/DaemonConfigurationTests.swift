@@ -53,6 +53,7 @@ struct DaemonConfigurationTests {
               "metrics-address": "0.0.0.0:9756",
               "metrics-allow-remote": true,
               "remap-ids": true,
+              "space-view": "/run/space",
               "storage-opts": ["dm.fs=ext4"]
             }
             """)
@@ -61,10 +62,12 @@ struct DaemonConfigurationTests {
         #expect(configuration.metricsSocket == "/run/figures.sock")
         #expect(configuration.metricsAddress == "0.0.0.0:9756" && configuration.metricsAllowRemote)
         #expect(configuration.remapsIDs)
+        #expect(configuration.spaceView == "/run/space")
         #expect(configuration.storageOptions == ["dm.fs=ext4"])
         let empty = try read("{}")
         #expect(empty.root == nil && empty.socket == nil && empty.metricsSocket == nil)
         #expect(empty.metricsAddress == nil && !empty.metricsAllowRemote && !empty.remapsIDs)
+        #expect(empty.spaceView == nil)
     }
 
     /// Docker's root is the directory of its driver in `data-root`, whose name was `graph` once.

@@ -20,6 +20,11 @@ public struct PoolMetrics: Sendable {
         self.state = state
     }
 
+    /// How much of the pool's data is used; `nil` when the pool does not say.
+    public var data: BlockUsage? { state?.data }
+    /// How much of the pool's metadata is used; `nil` when the pool does not say.
+    public var metadata: BlockUsage? { state?.metadata }
+
     /// The labels of all metrics of the pool.
     public var labels: [MetricsText.Label] { [("pool", pool)] }
 

@@ -22,6 +22,8 @@ public struct DaemonConfiguration: Hashable, Sendable {
     public let metricsAllowRemote: Bool
     /// `remap-ids`: whether containerd's configuration gives the service the capability of this name.
     public let remapsIDs: Bool
+    /// `space-view`: a directory whose `statfs` shows how full the pool is, an absolute path.
+    public let spaceView: FilePath?
     /// The keys that neither Docker nor this program has, in alphabetical order.
     public let unknownKeys: [String]
 
@@ -77,6 +79,7 @@ public struct DaemonConfiguration: Hashable, Sendable {
         metricsAddress = fields.metricsAddress
         metricsAllowRemote = fields.metricsAllowRemote ?? false
         remapsIDs = fields.remapsIDs ?? false
+        spaceView = try absolute(.spaceView, fields.spaceView)
     }
 
     /// The root of the store: `root`, or the directory `devicemapper` in Docker's `data-root`.
@@ -112,6 +115,7 @@ public struct DaemonConfiguration: Hashable, Sendable {
         let metricsAddress: String?
         let metricsAllowRemote: Bool?
         let remapsIDs: Bool?
+        let spaceView: String?
 
         enum CodingKeys: String, CodingKey, CaseIterable {
             case storageOptions = "storage-opts"
@@ -124,6 +128,7 @@ public struct DaemonConfiguration: Hashable, Sendable {
             case metricsAddress = "metrics-address"
             case metricsAllowRemote = "metrics-allow-remote"
             case remapsIDs = "remap-ids"
+            case spaceView = "space-view"
         }
     }
 

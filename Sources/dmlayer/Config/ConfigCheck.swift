@@ -42,6 +42,7 @@ struct ConfigCheck: ParsableCommand {
         let metricsAddress: String?
         let metricsAllowRemote: Bool
         let remapsIDs: Bool
+        let spaceView: String?
         let unknownKeys: [String]
         let optionsWithoutEffect: [String]
 
@@ -53,6 +54,7 @@ struct ConfigCheck: ParsableCommand {
             metricsAddress = configuration.metricsAddress
             metricsAllowRemote = configuration.metricsAllowRemote
             remapsIDs = configuration.remapsIDs
+            spaceView = configuration.spaceView?.string
             unknownKeys = configuration.unknownKeys
             optionsWithoutEffect = options.withoutEffect
         }
@@ -65,6 +67,7 @@ struct ConfigCheck: ParsableCommand {
             case metricsAddress = "metrics_address"
             case metricsAllowRemote = "metrics_allow_remote"
             case remapsIDs = "remap_ids"
+            case spaceView = "space_view"
             case unknownKeys = "unknown_keys"
             case optionsWithoutEffect = "options_without_effect"
         }
@@ -77,6 +80,7 @@ struct ConfigCheck: ParsableCommand {
             if let metricsAddress { rows.append(["metrics-address:", metricsAddress]) }
             if metricsAllowRemote { rows.append(["metrics-allow-remote:", "yes"]) }
             if remapsIDs { rows.append(["remap-ids:", "yes"]) }
+            if let spaceView { rows.append(["space-view:", spaceView]) }
             rows += unknownKeys.map { ["\($0):", "has no meaning for Docker or dmlayer"] }
             rows += optionsWithoutEffect.map { ["\($0):", "has no effect here"] }
             return Columns.aligned(rows)

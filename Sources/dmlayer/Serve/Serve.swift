@@ -45,6 +45,13 @@ struct Serve: ParsableCommand {
                 + "remap-ids for this service."))
     var remapsIDs = false
 
+    @Option(
+        name: .customLong("space-view"),
+        help: ArgumentHelp(
+            "A directory that shows the pool's size and use to programs that know file systems only, such as the kubelet: a small "
+                + "ext4 is mounted there.", valueName: "directory"))
+    var spaceView: String?
+
     @Flag(help: "Log each call on standard error, not only failures; in JSON with --json.")
     var verbose = false
 
@@ -53,6 +60,9 @@ struct Serve: ParsableCommand {
     func validate() throws {
         guard !options.isReadOnly else {
             throw ValidationError("a service makes and removes layers; --read-only is for commands that only look")
+        }
+        if let spaceView, !spaceView.hasPrefix("/") {
+            throw ValidationError("--space-view is “\(spaceView)” and not an absolute path")
         }
     }
 
@@ -82,6 +92,9 @@ struct Serve: ParsableCommand {
             snapshotter, socket: socket,
             metricsSocket: metricsSocket.map { FilePath($0) } ?? configuration?.metricsSocket, metricsAddress: address,
             log: log)
+        if let spaceView = spaceView.map({ FilePath($0) }) ?? configuration?.spaceView {
+            SpaceFollower(at: spaceView, of: store, log: log).start()
+        }
         log.note(
             "the service is ready",
             [

@@ -162,6 +162,26 @@ import Testing
             ])
     }
 
+    @Test func keepsItsNodesWhereTheEnvironmentSays() throws {
+        let list = "(cd $t/dev && find . -printf '%p %y %m %U %G\n' | sort)"
+        let calls = [
+            "create a --table '0 8 zero' --uid 7 --mode 640", "info $t/dev/mapper/a", "info /dev/mapper/a",
+            "create b --table \"0 8 linear $t/dev/mapper/a 0\" --addnodeoncreate", "ls --exec 'echo x'",
+            "ls -o devname",
+            "deps -o devname", "rename b c-d", "mknodes", "table", "remove c-d", "remove a",
+        ]
+        try comparison.expectSame(
+            ["rm -rf $t/dev $t/e $t/l"]
+                + calls.map { "DM_DEV_DIR=$t/dev dmsetup \($0) && \(list); ls /dev/mapper" }
+                + ["", "relative", "/\(String(repeating: "x", count: 5000))", "$t/dev/", "$t/a/b", "/nonexistent"].map {
+                    "DM_DEV_DIR=\($0) dmsetup create x --table '0 8 zero' 2>&1 | grep Invalid; dmsetup remove x"
+                }
+                + ["relative", "$t/other"].map { "DM_DEV_DIR=\($0) dmsetup --foo" } + [
+                    "mkdir -p $t/e/mapper; mknod $t/e/mapper/control c 1 3; DM_DEV_DIR=$t/e dmsetup ls; ls -l $t/e/mapper | cut -c 1-40",
+                    "mkdir -p $t/l/mapper; ln -s /dev/mapper/control $t/l/mapper/; DM_DEV_DIR=$t/l dmsetup ls; ls $t/l/mapper",
+                ])
+    }
+
     @Test func removesDevices() throws {
         try comparison.expectSame(
             Self.devices + [

@@ -14,6 +14,10 @@ enum DMSetup: ProgramByName {
     ///
     /// - Parameter prefix: The command that the name of the program stands for, if it is that of a command.
     static func run(_ arguments: [String], prefix: String?) -> CInt {
+        guard let directory = DMSetupEnvironment.directory else {
+            DMSetupSession.complain("Invalid DM_DEV_DIR environment variable value.")
+            return 1
+        }
         let called = CommandLine.arguments.first ?? name
         var options: DMSetupOptions
         do throws(DMSetupOptions.Problem) {
@@ -23,7 +27,7 @@ enum DMSetup: ProgramByName {
             return 1
         }
         if let prefix { options.put(prefix) }
-        let session = DMSetupSession(options)
+        let session = DMSetupSession(options, directory)
         defer { session.flush() }
         do throws(DMSetupFailed) {
             return try run(session)

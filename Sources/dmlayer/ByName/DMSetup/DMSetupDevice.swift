@@ -65,7 +65,7 @@ extension DMSetupSession {
         guard let node = try? Stat(FilePath(path)) else { throw Self.failure("Device \(path) not found") }
         let last = FilePath(path).lastComponent?.string ?? ""
         // As above.
-        if let mapped = try? Stat(FilePath("/dev/mapper").appending(last)),
+        if let mapped = try? Stat(directory.path.appending(last)),
             mapped.specialDeviceID == node.specialDeviceID
         {
             return last

@@ -11,6 +11,8 @@ struct DMSetupFailed: Error {
 /// One call of dmsetup: its options, its way to the kernel, and the output that it has not written yet.
 final class DMSetupSession {
     let options: DMSetupOptions
+    /// Where the nodes of devices are, and the one by which the kernel is reached.
+    let directory: MapperDirectory
     /// How names of the command line become names of the kernel.
     let mangling: NameMangling
     /// How names of the kernel become names in lists; “mangle” lists them as they are.
@@ -23,10 +25,10 @@ final class DMSetupSession {
     private var opened: Control?
     private var output: [UInt8] = []
     /// The cookie and the flags for udev's rules, for which the command waits at its end.
-    private(set) lazy var udev = DMSetupUdev(options)
+    private(set) lazy var udev = DMSetupUdev(options, hasUsualNodes: directory == .usual)
 
-    init(_ options: DMSetupOptions) {
-        self.options = options
+    init(_ options: DMSetupOptions, _ directory: MapperDirectory) {
+        (self.options, self.directory) = (options, directory)
         mangling =
             options.text("manglename").flatMap { NameMangling(rawValue: $0) }
             ?? DMSetupEnvironment.value("DM_DEFAULT_NAME_MANGLING_MODE").flatMap { NameMangling(rawValue: $0) } ?? .auto
@@ -77,13 +79,15 @@ final class DMSetupSession {
     func control() throws(DMSetupFailed) -> Control {
         if let opened { return opened }
         do throws(DeviceMapperError) {
-            let control = try Control()
+            let node = try directory.makeControlNode()
+            let control = Control(transport: try KernelTransport(path: node))
             opened = control
             return control
         } catch {
             let reason = error.errno.map { "\($0)" } ?? "\(error)"
             throw Self.failure(
-                "/dev/mapper/control: open failed: \(reason)\nFailure to communicate with kernel device-mapper driver.")
+                "\(directory.path)/control: open failed: \(reason)\nFailure to communicate with kernel device-mapper driver."
+            )
         }
     }
 
@@ -166,6 +170,13 @@ final class DMSetupSession {
 
 /// The environment of the program.
 enum DMSetupEnvironment {
+    /// The directory of the nodes: `mapper` below the one that `DM_DEV_DIR` names; `nil` where that is no path from the root.
+    static var directory: MapperDirectory? {
+        guard let text = value("DM_DEV_DIR"), !text.isEmpty else { return .usual }
+        let path = FilePath(text).appending("mapper")
+        return path.isAbsolute && path.length < PATH_MAX ? MapperDirectory(path) : nil
+    }
+
     static func value(_ name: String) -> String? {
         guard let text = unsafe getenv(name) else { return nil }
         return unsafe String(cString: text)

@@ -6,7 +6,7 @@ final class DMSetupUdev {
     /// How long a command waits for udev's rules.
     static let patience = Duration.seconds(180)
 
-    /// Whether udev's rules make the nodes in /dev/mapper.
+    /// Whether udev's rules make the nodes of this call, which are in /dev/mapper then.
     let rulesMakeNodes: Bool
     /// Whether udevd runs and is left out, which has not been said yet.
     private var isBypassed: Bool
@@ -18,12 +18,13 @@ final class DMSetupUdev {
     /// Whether the cookie came from outside: then the caller waits.
     private let isForeign: Bool
 
-    init(_ options: DMSetupOptions) {
+    /// - Parameter hasUsualNodes: Whether the nodes are in /dev/mapper, the only directory that udev's rules know.
+    init(_ options: DMSetupOptions, hasUsualNodes: Bool) {
         let isDisabled = DMSetupEnvironment.value("DM_DISABLE_UDEV").map { !$0.isEmpty } ?? false
         let runs = unsafe access("/run/udev/control", F_OK) == 0
         isBypassed = isDisabled && runs
         let hasRules = !isDisabled && !options.has("noudevrules")
-        rulesMakeNodes = runs && hasRules
+        rulesMakeNodes = runs && hasRules && hasUsualNodes
         canWait = runs && !isDisabled && !options.has("noudevsync")
         var flags: UdevFlags = .primarySource
         if !hasRules { flags.formUnion([.noDeviceMapperRules, .noSubsystemRules]) }

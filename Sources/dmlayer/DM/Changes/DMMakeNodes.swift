@@ -34,23 +34,24 @@ struct DMMakeNodes: ParsableCommand {
 
     @OptionGroup var options: OutputOptions
 
-    private var owner: MapperNode.Owner {
-        let disks = MapperNode.Owner.disks
-        return MapperNode.Owner(user: user ?? disks.user, group: group ?? disks.group, mode: mode ?? disks.mode)
+    private var owner: MapperDirectory.Owner {
+        let disks = MapperDirectory.Owner.disks
+        return MapperDirectory.Owner(user: user ?? disks.user, group: group ?? disks.group, mode: mode ?? disks.mode)
     }
 
     func run() throws {
+        let nodes = MapperDirectory.usual
         let control = try Control()
         let devices = try control.devices()
         var (made, removed): ([String], [String]) = ([], [])
         for present in devices where device == nil || device == present.name {
             // A device that has no table yet has no node in /dev either, and gets one here all the same, as with dmsetup.
-            if try MapperNode.make("\(present.name)", present.number, owner) { made.append("\(present.name)") }
+            if try nodes.make("\(present.name)", present.number, owner) { made.append("\(present.name)") }
         }
         if let device, !devices.contains(where: { $0.name == device }) {
-            if MapperNode.remove("\(device)") { removed = ["\(device)"] }
+            if nodes.remove("\(device)") { removed = ["\(device)"] }
         } else if device == nil {
-            removed = MapperNode.removeAll(except: Set(devices.map(\.name.description)))
+            removed = nodes.removeAll(except: Set(devices.map(\.name.description)))
         }
         let lines = made.map { "made /dev/mapper/\($0)" } + removed.map { "removed /dev/mapper/\($0)" }
         try options.output.print(

@@ -54,7 +54,7 @@ extension DMSetupSession {
 
     /// Runs a program with the node of a device as its last argument; its status does not matter.
     private func execute(_ command: String, _ name: String) throws(DMSetupFailed) {
-        let words = command.split(whereSeparator: \.isWhitespace).map(String.init) + ["/dev/mapper/\(name)"]
+        let words = command.split(whereSeparator: \.isWhitespace).map(String.init) + ["\(directory.path)/\(name)"]
         guard words.count > 1 else { throw DMSetupFailed() }
         // The program's lines come behind those that are printed already.
         flush()

@@ -1,8 +1,17 @@
 internal import SystemCalls
-internal import SystemPackage
+public import SystemPackage
 
-/// The nodes of mapped devices in `/dev/mapper`, for machines on which no udevd makes links there.
-public enum MapperNode {
+/// A directory with the nodes of mapped devices, for machines on which no udevd makes links in `/dev/mapper`.
+public struct MapperDirectory: Hashable, Sendable {
+    /// The directory's path.
+    public let path: FilePath
+
+    /// `/dev/mapper`, where udev's rules make links to the devices.
+    public static let usual = MapperDirectory("/dev/mapper")
+
+    /// Names a directory, which need not exist.
+    public init(_ path: FilePath) { self.path = path }
+
     /// The owner and the mode of a node.
     public struct Owner: Hashable, Sendable {
         /// The number of the user.
@@ -21,10 +30,49 @@ public enum MapperNode {
         public static let disks = Owner(user: 0, group: 6, mode: 0o660)
     }
 
-    private static let directory: FilePath = "/dev/mapper"
+    /// The path of a device's node; `nil` for a name that no file can have.
+    private func path(of name: String) -> FilePath? {
+        FilePath.Component(name).map { path.appending($0) }
+    }
 
-    private static func path(_ name: String) -> FilePath? {
-        FilePath.Component(name).map { directory.appending($0) }
+    /// Makes the directory and the node by which programs reach the kernel's device mapper, `control`, unless they are there.
+    ///
+    /// The kernel's number of that node is fixed (`MAPPER_CTRL_MINOR` in `linux/miscdevice.h`), and it loads the module when the
+    /// node is opened.
+    ///
+    /// - Returns: The path of the node.
+    /// - Throws: ``DeviceMapperError/Code/failed`` when one of the two cannot be made.
+    public func makeControlNode() throws(DeviceMapperError) -> FilePath {
+        let node = path.appending("control")
+        let number = DeviceNumber(encoded: 10 << 8 | 236)
+        // A node that cannot be examined is made anew, which says why it cannot be.
+        if let present = try? Stat(node), present.type == .characterSpecial,
+            DeviceNumber(present.specialDeviceID) == number
+        {
+            return node
+        }
+        do {
+            try makePath()
+            // Nothing is there, most of the time.
+            _ = try? systemCall { unsafe unlink(node.string) }
+            try systemCall { unsafe mknod(node.string, S_IFCHR | 0o600, dev_t(number.encoded)) }
+        } catch {
+            throw DeviceMapperError(.failed, attempt: "make the node", device: node.string, errno: error)
+        }
+        return node
+    }
+
+    /// Makes the directory and those above it.
+    private func makePath() throws(Errno) {
+        var part = FilePath(root: path.root, [])
+        for component in path.components {
+            part.append(component)
+            do {
+                try systemCall { unsafe mkdir(part.string, 0o755) }
+            } catch {
+                guard error == .fileExists else { throw error }
+            }
+        }
     }
 
     /// Makes the node of a device, unless it is there.
@@ -35,10 +83,10 @@ public enum MapperNode {
     ///   - owner: Its owner and mode if it is made.
     /// - Returns: Whether it was made.
     @discardableResult
-    public static func make(
+    public func make(
         _ name: String, _ number: DeviceNumber, _ owner: Owner
     ) throws(DeviceMapperError) -> Bool {
-        guard let path = path(name) else {
+        guard let path = path(of: name) else {
             throw DeviceMapperError(.invalidName, attempt: "make a node for", device: name)
         }
         // A path that cannot be examined is made anew.
@@ -63,9 +111,9 @@ public enum MapperNode {
     ///
     /// - Returns: Whether there was one.
     @discardableResult
-    public static func remove(_ name: String) -> Bool {
+    public func remove(_ name: String) -> Bool {
         // A node that is missing needs no removal, and a node in the way is replaced when it is needed.
-        guard let path = path(name), (try? Stat(path, followTargetSymlink: false))?.type == .blockSpecial else {
+        guard let path = path(of: name), (try? Stat(path, followTargetSymlink: false))?.type == .blockSpecial else {
             return false
         }
         // As above.
@@ -73,8 +121,8 @@ public enum MapperNode {
     }
 
     /// Gives the node of a device its new name.
-    public static func rename(_ name: String, to newName: String) {
-        guard let path = path(name), let newPath = self.path(newName) else { return }
+    public func rename(_ name: String, to newName: String) {
+        guard let path = path(of: name), let newPath = self.path(of: newName) else { return }
         // Without the old node there is nothing to rename.
         _ = try? systemCall { unsafe SystemCalls.rename(path.string, newPath.string) }
     }
@@ -83,8 +131,8 @@ public enum MapperNode {
     ///
     /// - Returns: The names of the nodes that were removed.
     @discardableResult
-    public static func removeAll(except names: Set<String>) -> [String] {
-        guard let stream = unsafe opendir(directory.string) else { return [] }
+    public func removeAll(except names: Set<String>) -> [String] {
+        guard let stream = unsafe opendir(path.string) else { return [] }
         defer { unsafe closedir(stream) }
         var found: [String] = []
         while let entry = unsafe readdir(stream) {

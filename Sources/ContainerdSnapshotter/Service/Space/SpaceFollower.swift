@@ -1,0 +1,70 @@
+#if Daemon
+public import LayerStore
+internal import SystemCalls
+public import SystemPackage
+internal import ThinProvisioning
+
+/// Keeps a directory whose `statfs` shows how full the pool is, on a thread of its own.
+///
+/// The share that it shows is that of the pool's data or of its metadata, whichever is fuller. It asks the pool in a way that
+/// activates and commits nothing.
+public final class SpaceFollower: Sendable {
+    /// How often the pool is asked.
+    private static let period = Duration.seconds(5)
+
+    private let directory: FilePath
+    private let store: LayerStore
+    private let log: ServiceLog
+
+    /// Names the directory.
+    ///
+    /// - Parameters:
+    ///   - directory: An absolute path. Where nothing is mounted there, an ext4 is made (with `mkfs.ext4`) and mounted.
+    ///   - store: The store.
+    ///   - log: Where a failure is noted. The service goes on without the view then.
+    public init(at directory: FilePath, of store: LayerStore, log: ServiceLog) {
+        (self.directory, self.store, self.log) = (directory, store, log)
+    }
+
+    /// Shows the state of the pool, and has a thread follow it until the process ends.
+    public func start() {
+        let view = SpaceView(at: directory)
+        let failure = follow(view, last: nil)
+        let follower = startWorker { [self] in
+            // The thread has a view of its own, which takes over what is mounted.
+            let view = SpaceView(at: directory)
+            var failure = failure
+            while true {
+                pause(for: Self.period)
+                failure = follow(view, last: failure)
+            }
+        }
+        guard let follower else {
+            return log.note("the view of the space stays as it is: no thread can be started", level: "error")
+        }
+        pthread_detach(follower)
+    }
+
+    /// Shows the state of the pool once.
+    ///
+    /// - Parameter last: What went wrong the last time, which is not noted again.
+    /// - Returns: What went wrong.
+    func follow(_ view: SpaceView, last: String?) -> String? {
+        do {
+            let metrics = try store.poolMetrics()
+            // A pool that does not answer keeps its last state.
+            guard let data = metrics.data, let metadata = metrics.metadata else { return last }
+            try view.show(size: data.totalBytes, share: max(data.usedShare, metadata.usedShare))
+            return nil
+        } catch {
+            let reason = "\(error)"
+            if reason != last {
+                log.note(
+                    "the view of the space cannot be kept", level: "error",
+                    [(name: "directory", value: directory.string), (name: "reason", value: reason)])
+            }
+            return reason
+        }
+    }
+}
+#endif
