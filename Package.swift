@@ -99,7 +99,7 @@ let package = Package(
         .target(
             name: "ContainerdSnapshotter",
             dependencies: [
-                "BlockDevices", "DeviceMapper", "Filesystems", "LayerStore", "SystemCalls", "ThinProvisioning", system,
+                "LayerStore", "SystemCalls", "ThinProvisioning", system,
             ] + service, exclude: ["Protocol"], swiftSettings: strict),
         .executableTarget(
             name: "dmlayer",

@@ -10,7 +10,8 @@ struct DMLayer: ParsableCommand {
         version: version,
         // Each command says its name: to derive it from its type's takes the parser a tenth of a millisecond each time.
         groupedSubcommands: [
-            CommandGroup(name: "Store", subcommands: [Initialize.self, Info.self, Check.self, Shutdown.self]),
+            CommandGroup(
+                name: "Store", subcommands: [Initialize.self, Info.self, Check.self, Shutdown.self, Support.self]),
             CommandGroup(
                 name: "Layer",
                 subcommands: [

@@ -92,7 +92,7 @@ import ThinProvisioning
     @Test func leavesWhatOthersHaveMounted() throws {
         try Shell.run("mkdir -p '\(directory)' && mount -t tmpfs -o size=8m other '\(directory)'")
         let view = SpaceView(at: directory)
-        let error = #expect(throws: SpaceViewError.self) { try view.show(size: 1 << 30, share: 0.5) }
+        let error = #expect(throws: LayerStoreError.self) { try view.show(size: 1 << 30, share: 0.5) }
         #expect(error?.description.contains("other is mounted at \(directory) already") == true)
         #expect(try ask(directory).size == 8 << 20)
         try unmount()

@@ -1,10 +1,9 @@
-internal import SystemCalls
-internal import SystemPackage
+package import SystemPackage
 
-/// A program of the system that is run and waited for: `mkfs.*`, and nothing else.
-enum Program {
+/// A program that is run and waited for: `mkfs.*` for a store, and this program itself for a report.
+package enum Program {
     /// The path of a program, in `PATH` or where the system's administrator's programs are.
-    static func find(_ name: String) -> FilePath? {
+    package static func find(_ name: String) -> FilePath? {
         let path = unsafe getenv("PATH").map { unsafe String(cString: $0) } ?? ""
         let directories = path.split(separator: ":").map(String.init) + ["/usr/sbin", "/sbin", "/usr/local/sbin"]
         return directories.map { FilePath($0).appending(name) }.first { unsafe access($0.string, X_OK) == 0 }
@@ -18,12 +17,13 @@ enum Program {
     /// - Parameters:
     ///   - program: The program's path.
     ///   - arguments: Its arguments.
+    ///   - longestOutput: How many bytes of its output are kept.
     ///   - isWanted: Is asked again and again, at least each twentieth of a second, until the program has ended. When it
     ///     answers no, the program is killed.
     /// - Returns: Its exit status, or 128 and the number of the signal that ended it, and what it printed.
     /// - Throws: `ECANCELED` when the program was killed because it was not wanted any more.
-    static func run(
-        _ program: FilePath, _ arguments: [String], isWanted: () -> Bool = { true }
+    package static func run(
+        _ program: FilePath, _ arguments: [String], longestOutput: Int = 1 << 16, isWanted: () -> Bool = { true }
     ) throws(Errno) -> (status: Int, output: String) {
         do {
             // A program that another thread starts at this moment must not keep the pipe open.
@@ -47,8 +47,8 @@ enum Program {
                 guard isReadable else { continue }
                 let count = try unsafe buffer.withUnsafeMutableBytes({ try unsafe output.read(into: $0) })
                 guard count > 0 else { break }
-                // The output of mkfs fits easily; more is read so that the program does not wait, and dropped.
-                if text.count < 1 << 16 { text += buffer[..<count] }
+                // The rest is read so that the program does not wait, and dropped.
+                if text.count < longestOutput { text += buffer[..<count] }
             }
             var status: CInt = 0
             try systemCall { unsafe waitpid(process, &status, 0) }

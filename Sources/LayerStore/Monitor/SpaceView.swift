@@ -1,9 +1,8 @@
-#if Daemon
 internal import BlockDevices
 internal import DeviceMapper
 internal import Filesystems
 internal import SystemCalls
-internal import SystemPackage
+public import SystemPackage
 
 /// A directory whose `statfs` shows the size and the use of the pool, for programs that know file systems only.
 ///
@@ -13,7 +12,7 @@ internal import SystemPackage
 ///
 /// The mount stays when the service ends, and the next one goes on with it: the kubelet finds the file system by the number of its
 /// device, which it reads when it starts.
-final class SpaceView {
+public final class SpaceView {
     /// The name of the file that takes the used space.
     private static let usedSpace: FilePath.Component = "used"
 
@@ -23,8 +22,10 @@ final class SpaceView {
     /// The device of the file system, once it is known to be mounted.
     private var device: DeviceNumber?
 
+    /// Names the directory.
+    ///
     /// - Parameter directory: An absolute path; the directory need not exist.
-    init(at directory: FilePath) {
+    public init(at directory: FilePath) {
         self.directory = directory
         image = FilePath(directory.string + ".img")
     }
@@ -34,14 +35,16 @@ final class SpaceView {
     /// - Parameters:
     ///   - size: The size of the pool in bytes.
     ///   - share: The share of it that is used, from 0 to 1.
-    /// - Throws: ``SpaceViewError``, ``BlockDeviceError`` or ``FilesystemError``.
-    func show(size: UInt64, share: Double) throws {
-        if try isMounted() {
-            try fit(to: size)
-        } else {
-            try make(size)
+    /// - Throws: ``LayerStoreError``, with the code `busy` when something else is mounted at the directory.
+    public func show(size: UInt64, share: Double) throws(LayerStoreError) {
+        try attempting("show the pool's space at \(directory)") {
+            if try isMounted() {
+                try fit(to: size)
+            } else {
+                try make(size)
+            }
+            try take(share)
         }
-        try take(share)
     }
 
     // MARK: The file system
@@ -57,7 +60,8 @@ final class SpaceView {
         let ours = (try? LoopDevice.attached(to: image)) ?? []
         defer { for loop in ours { loop.close() } }
         guard ours.contains(where: { $0.number == mounted.device }) else {
-            throw SpaceViewError(
+            throw LayerStoreError(
+                .busy,
                 "\(mounted.source) is mounted at \(directory) already; unmount it, or name another directory with --space-view"
             )
         }
@@ -66,7 +70,7 @@ final class SpaceView {
     }
 
     private func make(_ size: UInt64) throws {
-        try makeDirectories()
+        try StoreDirectory.makeDirectory(directory, mode: 0o755)
         // An image that is left without its mount, by a service that was killed, may be of any state.
         _ = try? systemCall { unsafe unlink(image.string) }
         let file = try FileDescriptor.open(
@@ -84,18 +88,6 @@ final class SpaceView {
         try Mount.mount(loop.path, at: directory, type: "ext4", options: ["nosuid,nodev,noexec,noatime"])
         device = loop.number
         withdrawReserve(of: loop)
-    }
-
-    private func makeDirectories() throws {
-        var part = FilePath(root: directory.root, [])
-        for component in directory.components {
-            part.append(component)
-            do {
-                try systemCall { unsafe mkdir(part.string, 0o755) }
-            } catch {
-                guard error == .fileExists else { throw SpaceViewError("cannot make the directory \(part): \(error)") }
-            }
-        }
     }
 
     /// The size of the units in which the file system gives out its space: about 16,000 of them, but none below 16 KiB.
@@ -161,11 +153,3 @@ final class SpaceView {
         }
     }
 }
-
-/// The view of the space cannot be shown.
-struct SpaceViewError: Error, CustomStringConvertible {
-    let description: String
-
-    init(_ description: String) { self.description = description }
-}
-#endif

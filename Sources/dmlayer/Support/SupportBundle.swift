@@ -1,0 +1,138 @@
+internal import LayerArchive
+internal import SystemCalls
+internal import SystemPackage
+
+/// The files of a report.
+struct SupportBundle {
+    /// How long a command may take.
+    private static let patience = Duration.seconds(60)
+    private static let longestOutput = 16 << 20
+
+    /// The words of storage in the kernel's log.
+    private static let logWords = [
+        "device-mapper", "dm-", "loop", "EXT4-fs", "JBD2", "XFS", "I/O error", "blocked for more", "BUG", "WARNING",
+    ]
+
+    private let storeWords: [String]
+    private var files: [(name: String, content: [UInt8])] = []
+
+    /// - Parameter storeWords: The options that name the store.
+    init(storeWords: [String]) { self.storeWords = storeWords }
+
+    /// The names of the files.
+    var names: [String] { files.map(\.name) }
+
+    /// Adds a file.
+    mutating func add(_ name: String, _ text: String) { files.append((name, Array(text.utf8))) }
+
+    // MARK: Commands
+
+    /// Adds the output of commands that change nothing.
+    mutating func addCommands(aboutTheStore: Bool) {
+        add("version.txt", outputOf(["--version"]))
+        let queries = ["version", "targets", "list", "info", "table", "status", "tree"]
+        for query in queries { add("dm-\(query).txt", outputOf(["dm", query])) }
+        guard aboutTheStore else { return }
+        let commands = [["info"], ["pool", "status"], ["check"], ["list"], ["snapshot", "list"]]
+        for words in commands {
+            add("\(words.joined(separator: "-")).json", outputOf(words + ["--json", "--read-only"] + storeWords))
+        }
+    }
+
+    /// Takes the pool down that the commands have activated.
+    mutating func takePoolDown() {
+        add("shutdown.txt", outputOf(["shutdown", "--read-only"] + storeWords))
+    }
+
+    /// What this program prints when it is called so.
+    private func outputOf(_ words: [String]) -> String {
+        let deadline = ContinuousClock.now + Self.patience
+        do {
+            let (status, output) = try Program.run(
+                "/proc/self/exe", words, longestOutput: Self.longestOutput, isWanted: { ContinuousClock.now < deadline }
+            )
+            return status == 0 ? output : "\(output)\n(exit status \(status))\n"
+        } catch Errno.canceled {
+            return "“\(words.joined(separator: " "))” had not ended after \(Self.patience), and was killed.\n"
+        } catch {
+            return "“\(words.joined(separator: " "))” cannot be run: \(error)\n"
+        }
+    }
+
+    // MARK: The machine
+
+    /// Adds what the kernel says.
+    ///
+    /// - Parameter root: The root of the store.
+    mutating func addKernel(root: FilePath) {
+        for (name, path) in [("kernel.txt", "/proc/version"), ("system.txt", "/etc/os-release")] { addFile(name, path) }
+        let mounts = Self.text(of: "/proc/self/mountinfo").split(separator: "\n").filter { line in
+            ["/dev/mapper/", "/dev/dm-", "/dev/loop", root.string].contains { line.contains($0) }
+        }
+        add("mounts.txt", mounts.map { $0 + "\n" }.joined())
+        let log = Self.kernelLog().split(separator: "\n").filter { line in
+            Self.logWords.contains { line.contains($0) }
+        }
+        add("kernel-log.txt", log.map { $0 + "\n" }.joined())
+    }
+
+    /// Adds the configuration files that are there.
+    ///
+    /// - Parameter named: The one that the command line names.
+    mutating func addConfiguration(_ named: String?) {
+        for path in [named ?? GlobalOptions.defaultConfiguration, "/etc/default/dmlayer"] {
+            guard unsafe access(path, F_OK) == 0 else { continue }
+            addFile("configuration-\(FilePath(path).lastComponent?.string ?? "file")", path)
+        }
+    }
+
+    private mutating func addFile(_ name: String, _ path: String) { add(name, Self.text(of: path)) }
+
+    private static func text(of path: String) -> String {
+        do {
+            return try String(readingFile: FilePath(path))
+        } catch {
+            return "\(error)\n"
+        }
+    }
+
+    /// The records of the kernel's log, as `/dev/kmsg` gives them: a priority, a number and a time before each message.
+    private static func kernelLog() -> String {
+        var text = ""
+        do {
+            let log = try FileDescriptor.open(FilePath("/dev/kmsg"), .readOnly, options: [.nonBlocking, .closeOnExec])
+            // Nothing was written to it.
+            defer { try? log.close() }
+            var record = [UInt8](repeating: 0, count: 1 << 13)
+            while true {
+                do {
+                    let count = try unsafe record.withUnsafeMutableBytes { unsafe try log.read(into: $0) }
+                    text += String(decoding: record[..<count], as: UTF8.self)
+                } catch Errno.brokenPipe {
+                    // The kernel has replaced the record meanwhile, and goes on with the oldest that it has.
+                }
+            }
+        } catch Errno.resourceTemporarilyUnavailable {
+            return text
+        } catch {
+            return "\(text)The kernel's log (device-mapper) cannot be read: \(error)\n"
+        }
+    }
+
+    // MARK: The archive
+
+    /// Writes the archive.
+    func write(to output: FileDescriptor) throws {
+        let writer = TarWriter(output)
+        var now = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &now)
+        for (name, content) in files {
+            var entry = TarEntry(path: Array("dmlayer-support/\(name)".utf8), kind: .file, permissions: 0o600)
+            entry.size = Int64(content.count)
+            entry.modificationTime = Timestamp(seconds: Int64(now.tv_sec))
+            try writer.append(entry)
+            try writer.write(content.span)
+        }
+        try writer.finish()
+    }
+}
