@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""checks.py DMLAYER: containerd's Container Runtime Interface on “dmlayer serve”, on the machine that Tests/cri/machine makes."""
+"""checks.py DMLAYER: calls containerd as the kubelet does, on “dmlayer serve”, on the machine that Tests/cri/machine makes."""
 import os
 import signal
 import sys
@@ -30,14 +30,27 @@ def check_pull(machine, image):
     found = {"dmlayer": len(machine.kinds()), "overlayfs": machine.snapshots_of_overlayfs()}
     print("a pull with the field runtime_handler makes these snapshots:", found)
     check("such a pull unpacks the image for one snapshotter", sorted(found.values()), [0, 2])
-    machine.cri.RemoveImage(image={"image": image})
-    check("its removal removes the snapshots", (machine.kinds(), machine.snapshots_of_overlayfs()), ([], 0))
+    pod = Pod(machine, "early", HANDLER)
+    pod.start(image)
+    check("a container of the runtime class starts all the same", pod.run("cat /etc/version"), "two")
+    # Two layers of the image, one of the sandbox's image, and the snapshots of the container and of the sandbox.
+    check("with all of its snapshots in dmlayer", machine.kinds(), ["active"] * 2 + ["committed"] * 3)
+    pod.stop()
+    pod.remove()
+    remove_images(machine)
+    check("the snapshots go with the images", (machine.kinds(), machine.snapshots_of_overlayfs()), ([], 0))
 
     pod = {"metadata": {"name": "web", "uid": "web", "namespace": "default"}, "annotations": {ANNOTATION: HANDLER}}
     machine.cri.PullImage(image={"image": image}, sandbox_config=pod)
     check("a pull with the annotation makes two committed snapshots of dmlayer", machine.kinds(), ["committed"] * 2)
     check("and none of overlayfs", machine.snapshots_of_overlayfs(), 0)
     check("no device stays active", machine.devices(), 1)
+
+
+def remove_images(machine):
+    for image in machine.cri.ListImages().images:
+        machine.cri.RemoveImage(image={"image": image.id})
+    machine.collect()
 
 
 def check_pod(machine, image):
@@ -79,8 +92,10 @@ def check_restarts(machine, pod):
     machine.containerd.start()
     check("and after both were killed", pod.run("cat /kept; cat /etc/version"), "kept\ntwo")
     check("the container runs", pod.state(), runtime_pb2.CONTAINER_RUNNING)
+    machine.service.end(signal.SIGKILL)
     pod.stop()
-    check("it can be stopped after that", pod.state(), runtime_pb2.CONTAINER_EXITED)
+    check("it can be stopped after that, while the service is stopped", pod.state(), runtime_pb2.CONTAINER_EXITED)
+    machine.service.start()
     pod.remove()
     machine.collect()
     check("the snapshots of a removed pod are gone", "active" in machine.kinds(), False)
@@ -123,17 +138,16 @@ def check_figures(machine, image):
 def check_transfer(machine, image):
     shell(f"ctr images pull --plain-http --snapshotter dmlayer {image}")
     check("the transfer service unpacks an image", machine.kinds(), ["committed"] * 2)
-    said = shell(f"ctr run --rm --snapshotter dmlayer {image} one /bin/sh -c 'cat /etc/version; grep \" / \" /proc/mounts'")
-    check("ctr runs it", said.split()[0], "two")
-    check("on a device", said.split()[1].startswith("/dev/dm-"))
+    command = "/bin/sh -c 'cat /etc/version; grep \" / \" /proc/mounts'"
+    said = shell(f"ctr run --rm --snapshotter dmlayer {image} one {command}").split()
+    check("ctr runs it", said[0], "two")
+    check("on a device", said[1].startswith("/dev/dm-"))
     shell(f"ctr images rm --sync {image}")
     check("the snapshots go with the image", machine.kinds(), [])
 
 
-def check_nothing_left(machine, pulled, used):
-    for image in pulled:
-        machine.cri.RemoveImage(image={"image": image})
-    machine.collect()
+def check_nothing_left(machine, used):
+    remove_images(machine)
     check("no image is left", len(machine.cri.ListImages().images), 0)
     check("no snapshot is left", (machine.kinds(), machine.snapshots_of_overlayfs()), ([], 0))
     check("no mount is left", machine.mounts(), "0")
@@ -146,7 +160,7 @@ def check_nothing_left(machine, pulled, used):
 
 def checks(machine):
     machine.start()
-    pause, image = images.push_all()
+    image = images.push_all()
     used = machine.used()
     check_pull(machine, image)
     print(f"the pool: {used} bytes used before the pull, {machine.used()} after it")
@@ -157,7 +171,7 @@ def checks(machine):
     print(f"ContainerStats of the runtime class: {usage.used_bytes.value} bytes")
     check("the container's figures name the root of dmlayer", usage.fs_id.mountpoint, ROOT)
     check_restarts(machine, pod)
-    check_nothing_left(machine, [image, pause], used)
+    check_nothing_left(machine, used)
     check_transfer(machine, image)
 
     with open("/run/containerd.toml", "a") as file:
@@ -166,7 +180,7 @@ def checks(machine):
     machine.cri.PullImage(image={"image": image})
     check("with dmlayer as the default snapshotter no pull needs an annotation", machine.kinds(), ["committed"] * 2)
     check_figures(machine, image)
-    check_nothing_left(machine, [image, pause], used)
+    check_nothing_left(machine, used)
     errors = shell("grep 'level=\"error\"' /run/service.log || true")
     check("the service said no error", errors, "")
 

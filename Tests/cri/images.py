@@ -75,9 +75,10 @@ class Registry:
 
 
 def push_all():
-    """Sends an image for the sandboxes of pods, and one with two layers, of which the upper one has 8 MiB of its own."""
+    """Sends an image for the sandboxes of pods and one of two layers; the result is the reference of the second."""
     registry, below = Registry(), layer({**programs(), "etc/version": b"one\n"})
     sleeper = ["sleep", "1000000"]
-    pause = registry.push("pause", "1", [layer(programs())], sleeper)
+    registry.push("pause", "1", [layer(programs())], sleeper)
+    # What the upper layer has of its own shows in the figures of the pool.
     upper = layer({"etc/version": b"two\n", "data": os.urandom(8 << 20)})
-    return pause, registry.push("test", "1", [below, upper], sleeper)
+    return registry.push("test", "1", [below, upper], sleeper)
