@@ -32,6 +32,17 @@ def wait(what, condition, seconds=60):
         time.sleep(0.2)
 
 
+def settled(read, expected, seconds=30):
+    """A value as soon as it is the expected one, or what it is after so many seconds.
+
+    The service answers before the kernel has removed a device, and before it has freed the blocks.
+    """
+    end = time.monotonic() + seconds
+    while (value := read()) != expected and time.monotonic() < end:
+        time.sleep(0.2)
+    return value
+
+
 class Daemon:
     """A program in the background, whose log is kept over its restarts."""
 
