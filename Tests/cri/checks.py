@@ -157,7 +157,7 @@ def check_pressure(machine, image):
         shares = machine.share(), used, (base + image_bytes(machine)) / total
         print(f"{len(pods)} pods: the pool {shares[0]:.2%}, statfs {shares[1]:.2%}, ImageFsInfo {shares[2]:.2%} used")
         differences.append(max(shares) - min(shares))
-        modes.add(machine.json("pool status")["state"])
+        modes.add(machine.json("pool status")["mode"])
     check("statfs tells the size of the pool", abs(size / total - 1) < 0.01)
     check("statfs and ImageFsInfo follow the pool within ten seconds and 1 %", [one for one in differences if one > 0.01], [])
     check("pods fill the pool to where the kubelet acts", 0.85 <= machine.share() < 1)

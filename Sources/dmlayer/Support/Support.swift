@@ -23,11 +23,14 @@ struct Support: ParsableCommand {
 
     func run() throws {
         var bundle = SupportBundle(storeWords: try options.storeWords())
+        bundle.addDevices()
         let store = openedStore(&bundle)
-        // A pool that cannot be asked about is left as it is.
-        let takesPoolDown = (try? store?.isPoolActive()) == false
-        bundle.addCommands(aboutTheStore: store != nil)
-        if takesPoolDown { bundle.takePoolDown() }
+        if let store {
+            // A pool that is active for writing refuses the question of somebody who only reads.
+            let wasActive = try? store.isPoolActive()
+            bundle.addCommands(onlyReading: wasActive != nil)
+            if wasActive == false { bundle.takePoolDown() }
+        }
         bundle.addKernel(root: try options.rootPath())
         bundle.addConfiguration(options.config)
         try OutputFile(FilePath(output)).write { try bundle.write(to: $0) }

@@ -27,15 +27,21 @@ struct SupportBundle {
 
     // MARK: Commands
 
-    /// Adds the output of commands that change nothing.
-    mutating func addCommands(aboutTheStore: Bool) {
+    /// Adds what the commands say about all mapped devices.
+    mutating func addDevices() {
         add("version.txt", outputOf(["--version"]))
-        let queries = ["version", "targets", "list", "info", "table", "status", "tree"]
+        let queries = ["version", "targets", "ls", "info", "table", "status", "tree"]
         for query in queries { add("dm-\(query).txt", outputOf(["dm", query])) }
-        guard aboutTheStore else { return }
+    }
+
+    /// Adds what the commands say about the store.
+    ///
+    /// - Parameter onlyReading: Whether the pool is active for reading, or is to be.
+    mutating func addCommands(onlyReading: Bool) {
+        let reading = onlyReading ? ["--read-only"] : []
         let commands = [["info"], ["pool", "status"], ["check"], ["list"], ["snapshot", "list"]]
         for words in commands {
-            add("\(words.joined(separator: "-")).json", outputOf(words + ["--json", "--read-only"] + storeWords))
+            add("\(words.joined(separator: "-")).json", outputOf(words + ["--json"] + reading + storeWords))
         }
     }
 
