@@ -30,7 +30,7 @@ enum Exceptions {
     static let discardedErrors: Set<String> = [
         "Sources/BlockDevices/DeviceNode.swift",
         "Sources/Filesystems/Ext4Journal.swift",
-        "Sources/Filesystems/Program.swift",
+        "Sources/SystemCalls/Program.swift",
         "Sources/LogicalVolumes/Text/ConfigurationValue.swift",
         "Sources/LogicalVolumes/System/LVMLock.swift",
         "Sources/LogicalVolumes/Rules/PhysicalVolumeScan.swift",
@@ -64,6 +64,6 @@ enum Exceptions {
     /// Names of other projects that look like types of Swift.
     static let foreignNames: Set<String> = [
         "Daemon", "FailedPrecondition", "FoundationEssentials", "ParsableCommand", "ResourceExhausted", "Sendable",
-        "Unreleased",
+        "SystemdCgroup", "Unreleased",
     ]
 }

@@ -150,7 +150,7 @@ def check_pressure(machine, image):
     while space(SPACE)[2] > 0.15 and len(pods) < 8:
         pods.append(Pod(machine, f"full{len(pods)}"))
         pods[-1].start(image)
-        pods[-1].run("dd if=/dev/zero of=/file bs=1048576 count=200 && sync")
+        pods[-1].run("dd if=/dev/zero of=/file bs=1048576 count=100 && sync")
         time.sleep(10)
         # All of the pool, of containerd's figures and of the view, ten seconds after the write.
         size, used, _ = space(SPACE)
@@ -171,7 +171,7 @@ def check_pressure(machine, image):
     machine.collect()
     wait("the view of what the eviction has freed", lambda: space(SPACE)[1] < 0.5, 20)
     check("the eviction brings it down", space(SPACE)[2] > 0.5)
-    check("the pod that stays has its file", pods[0].run("wc -c </file"), str(200 * MIB))
+    check("the pod that stays has its file", pods[0].run("wc -c </file"), str(100 * MIB))
     pods[0].stop()
     pods[0].remove()
 
