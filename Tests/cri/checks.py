@@ -145,6 +145,8 @@ def image_bytes(machine):
 def check_pressure(machine, image):
     """Pods fill the pool until the kubelet would act, and then what the kubelet does is done."""
     total = machine.json("pool status")["data"]["total"]
+    # The figures of the pod before this are gone ten seconds after it.
+    time.sleep(12)
     base, pods, differences, modes = machine.used() - image_bytes(machine), [], [], set()
     # The kubelet removes images from 85 % on, and evicts pods when less than 15 % are available.
     while space(SPACE)[2] > 0.15 and len(pods) < 8:
