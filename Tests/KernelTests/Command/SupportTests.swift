@@ -38,7 +38,7 @@ import Testing
         let contents = [
             "version.txt": "0.1.0", "dm-version.txt": "4.", "dm-targets.txt": "thin-pool", "dm-ls.txt": "a-secret",
             "dm-info.txt": "a-secret", "dm-table.txt": "aes-xts-plain64 00000", "dm-status.txt": "thin-pool",
-            "dm-tree.txt": "a-secret", "info.json": "\"layers\"", "pool-status.json": "\"mode\"",
+            "dm-tree.txt": "a-secret", "info.json": "\"base_size\"", "pool-status.json": "\"mode\"",
             "check.json": "\"findings\"", "list.json": "a-layer", "kernel.txt": "Linux version", "system.txt": "NAME=",
             "mounts.txt": "\(fixture.root.removingLastComponent())", "kernel-log.txt": "a word of the test",
         ]
