@@ -21,7 +21,7 @@ package enum Program {
     ///   - isWanted: Is asked again and again, at least each twentieth of a second, until the program has ended. When it
     ///     answers no, the program is killed.
     /// - Returns: Its exit status, or 128 and the number of the signal that ended it, and what it printed.
-    /// - Throws: `ECANCELED` when the program was killed because it was not wanted any more.
+    /// - Throws: `ECANCELED` when the program was killed because it was not wanted any more. It may not have ended yet then.
     package static func run(
         _ program: FilePath, _ arguments: [String], longestOutput: Int = 1 << 16, isWanted: () -> Bool = { true }
     ) throws(Errno) -> (status: Int, output: String) {
@@ -34,14 +34,17 @@ package enum Program {
                 defer { try? input.close() }
                 process = try spawn(program, arguments, output: input)
             }
-            var isCanceled = false
+            var killed: ContinuousClock.Instant?
             var text: [UInt8] = []
             var buffer = [UInt8](repeating: 0, count: 4096)
             while true {
                 var request = pollfd(fd: output.rawValue, events: Int16(POLLIN), revents: 0)
                 let isReadable = unsafe poll(&request, 1, interval) > 0
-                if !isCanceled, !isWanted() {
-                    isCanceled = true
+                if let killed {
+                    // A program that waits for a device ends when the device answers, and one that it has started may go on.
+                    guard ContinuousClock.now - killed < .seconds(2) else { throw Errno.canceled }
+                } else if !isWanted() {
+                    killed = .now
                     kill(process, SIGKILL)
                 }
                 guard isReadable else { continue }
@@ -52,7 +55,7 @@ package enum Program {
             }
             var status: CInt = 0
             try systemCall { unsafe waitpid(process, &status, 0) }
-            if isCanceled { throw Errno.canceled }
+            if killed != nil { throw Errno.canceled }
             let signal = status & 0x7f
             return (Int(signal == 0 ? status >> 8 & 0xff : 128 + signal), String(decoding: text, as: UTF8.self))
         } catch {

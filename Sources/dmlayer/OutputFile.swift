@@ -7,9 +7,11 @@ internal import SystemPackage
 /// device or the like is written to directly.
 struct OutputFile {
     private let path: FilePath
+    /// The permissions of a file that was not there.
+    private let permissions: FilePermissions
 
-    init(_ path: FilePath) {
-        self.path = path
+    init(_ path: FilePath, permissions: FilePermissions = [.ownerReadWrite, .groupRead, .otherRead]) {
+        (self.path, self.permissions) = (path, permissions)
     }
 
     /// Calls `body` with the file open for writing.
@@ -95,7 +97,7 @@ struct OutputFile {
         do {
             return try .open(
                 temporary, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec],
-                permissions: [.ownerReadWrite, .groupRead, .otherRead])
+                permissions: permissions)
         } catch {
             throw Failure("cannot make a file in the directory of \(path): \(error)")
         }

@@ -11,6 +11,8 @@ internal import ThinProvisioning
 public final class SpaceFollower: Sendable {
     /// How often the pool is asked.
     private static let period = Duration.seconds(5)
+    /// How long nothing is tried after a failure.
+    private static let patience = Duration.seconds(30)
 
     private let directory: FilePath
     private let store: LayerStore
@@ -26,16 +28,17 @@ public final class SpaceFollower: Sendable {
         (self.directory, self.store, self.log) = (directory, store, log)
     }
 
-    /// Shows the state of the pool, and has a thread follow it until the process ends.
+    /// Has a thread show the state of the pool until the process ends.
+    ///
+    /// It returns when the state is shown for the first time, or has not been shown in half a minute.
     public func start() {
-        let view = SpaceView(at: directory)
-        let failure = follow(view, last: nil)
+        let isShown = Semaphore()
         let follower = startWorker { [self] in
-            // The thread has a view of its own, which takes over what is mounted.
             let view = SpaceView(at: directory)
-            var failure = failure
+            var failure = follow(view, last: nil)
+            isShown.signal()
             while true {
-                pause(for: Self.period)
+                pause(for: failure == nil ? Self.period : Self.patience)
                 failure = follow(view, last: failure)
             }
         }
@@ -43,6 +46,7 @@ public final class SpaceFollower: Sendable {
             return log.note("the view of the space stays as it is: no thread can be started", level: "error")
         }
         pthread_detach(follower)
+        isShown.wait(seconds: 30)
     }
 
     /// Shows the state of the pool once.

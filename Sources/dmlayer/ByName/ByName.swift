@@ -24,8 +24,10 @@ enum ByName {
 
     /// Runs the program by whose name this one was called, and does not return then.
     static func runIfCalled() {
-        guard let called = CommandLine.arguments.first.flatMap({ FilePath($0).lastComponent?.string }),
-            let program = programs.first(where: { $0.name == called })
+        // To take the path apart, the runtime would first look through all conformances of the program, which takes as long as the
+        // rest of a short command.
+        guard let called = CommandLine.arguments.first,
+            let program = programs.first(where: { called == $0.name || called.hasSuffix("/\($0.name)") })
         else { return }
         exit(program.run(Array(CommandLine.arguments.dropFirst())))
     }

@@ -9,8 +9,8 @@ struct Support: ParsableCommand {
         commandName: "support", abstract: "Write one archive with what a report of a fault needs.",
         discussion: """
             It has the output of this program's commands about the store, the pool and all mapped devices; the kernel's \
-            version and the lines of its log about storage; the mounts of mapped devices and loop devices; and the \
-            configuration files. It has the names of layers and snapshots, and neither keys of encrypted devices nor \
+            version and the lines of its log about storage; the mounts of mapped devices and loop devices; and what \
+            “config check” says. It has the names of layers and snapshots, and neither keys of encrypted devices nor \
             anything that is in a layer. A command that has not ended after a minute is killed, and its file says so.
 
             The store is only read. A pool that is not active is activated for reading, and taken down again.
@@ -22,18 +22,17 @@ struct Support: ParsableCommand {
     @OptionGroup var options: GlobalOptions
 
     func run() throws {
-        var bundle = SupportBundle(storeWords: try options.storeWords())
+        var bundle = SupportBundle()
         bundle.addDevices()
-        let store = openedStore(&bundle)
-        if let store {
-            // A pool that is active for writing refuses the question of somebody who only reads.
-            let wasActive = try? store.isPoolActive()
-            bundle.addCommands(onlyReading: wasActive != nil)
-            if wasActive == false { bundle.takePoolDown() }
+        do {
+            try addStore(to: &bundle)
+        } catch {
+            bundle.add("store.txt", "The store cannot be asked: \(error)\n")
         }
-        bundle.addKernel(root: try options.rootPath())
+        bundle.addKernel()
         bundle.addConfiguration(options.config)
-        try OutputFile(FilePath(output)).write { try bundle.write(to: $0) }
+        let file = OutputFile(FilePath(output), permissions: .ownerReadWrite)
+        try file.write { try bundle.write(to: $0) }
         try options.output.print(
             json: JSONValue.object(["file": .text(output), "parts": .texts(bundle.names)]),
             text:
@@ -41,22 +40,24 @@ struct Support: ParsableCommand {
         )
     }
 
-    /// The store; `nil` where there is none that can be opened, which the bundle then says.
-    private func openedStore(_ bundle: inout SupportBundle) -> LayerStore? {
-        do {
-            return try LayerStore(
-                opening: options.rootPath(), options: options.allStorageOptions(), access: .readOnly)
+    private func addStore(to bundle: inout SupportBundle) throws {
+        let root = try options.rootPath()
+        let store = try LayerStore(opening: root, options: options.allStorageOptions(), access: .readOnly)
+        bundle.addMounts(below: root)
+        let words = ["--root", root.string] + storeWords
+        do throws(LayerStoreError) {
+            let wasActive = try store.isPoolActive()
+            bundle.addCommands(words + ["--read-only"])
+            if !wasActive { bundle.takePoolDown(words) }
         } catch {
-            bundle.add("store.txt", "The store cannot be opened: \(error)\n")
-            return nil
+            // A pool that is active for writing answers those who may write, and only them.
+            guard error.code == .busy else { throw error }
+            bundle.addCommands(words)
         }
     }
-}
 
-extension GlobalOptions {
-    /// The words that lead another call of this program to the same store.
-    fileprivate func storeWords() throws -> [String] {
-        try ["--root", rootPath().string] + (config.map { ["--config", $0] } ?? [])
-            + storageOptions.flatMap { ["--storage-opt", $0] }
+    /// The words that give another call of this program the same options of the store.
+    private var storeWords: [String] {
+        (options.config.map { ["--config", $0] } ?? []) + options.storageOptions.flatMap { ["--storage-opt", $0] }
     }
 }

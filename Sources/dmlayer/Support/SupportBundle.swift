@@ -13,11 +13,7 @@ struct SupportBundle {
         "device-mapper", "dm-", "loop", "EXT4-fs", "JBD2", "XFS", "I/O error", "blocked for more", "BUG", "WARNING",
     ]
 
-    private let storeWords: [String]
     private var files: [(name: String, content: [UInt8])] = []
-
-    /// - Parameter storeWords: The options that name the store.
-    init(storeWords: [String]) { self.storeWords = storeWords }
 
     /// The names of the files.
     var names: [String] { files.map(\.name) }
@@ -36,18 +32,17 @@ struct SupportBundle {
 
     /// Adds what the commands say about the store.
     ///
-    /// - Parameter onlyReading: Whether the pool is active for reading, or is to be.
-    mutating func addCommands(onlyReading: Bool) {
-        let reading = onlyReading ? ["--read-only"] : []
+    /// - Parameter options: The options that name the store.
+    mutating func addCommands(_ options: [String]) {
         let commands = [["info"], ["pool", "status"], ["check"], ["list"], ["snapshot", "list"]]
         for words in commands {
-            add("\(words.joined(separator: "-")).json", outputOf(words + ["--json"] + reading + storeWords))
+            add("\(words.joined(separator: "-")).json", outputOf(words + ["--json"] + options))
         }
     }
 
-    /// Takes the pool down that the commands have activated.
-    mutating func takePoolDown() {
-        add("shutdown.txt", outputOf(["shutdown", "--read-only"] + storeWords))
+    /// Takes the pool down that the commands have activated for reading.
+    mutating func takePoolDown(_ options: [String]) {
+        add("shutdown.txt", outputOf(["shutdown", "--read-only"] + options))
     }
 
     /// What this program prints when it is called so.
@@ -68,28 +63,30 @@ struct SupportBundle {
     // MARK: The machine
 
     /// Adds what the kernel says.
-    ///
-    /// - Parameter root: The root of the store.
-    mutating func addKernel(root: FilePath) {
+    mutating func addKernel() {
         for (name, path) in [("kernel.txt", "/proc/version"), ("system.txt", "/etc/os-release")] { addFile(name, path) }
-        let mounts = Self.text(of: "/proc/self/mountinfo").split(separator: "\n").filter { line in
-            ["/dev/mapper/", "/dev/dm-", "/dev/loop", root.string].contains { line.contains($0) }
-        }
-        add("mounts.txt", mounts.map { $0 + "\n" }.joined())
         let log = Self.kernelLog().split(separator: "\n").filter { line in
             Self.logWords.contains { line.contains($0) }
         }
         add("kernel-log.txt", log.map { $0 + "\n" }.joined())
     }
 
-    /// Adds the configuration files that are there.
+    /// Adds the mounts of mapped devices and loop devices, and those of the store.
+    mutating func addMounts(below root: FilePath) {
+        let mounts = Self.text(of: "/proc/self/mountinfo").split(separator: "\n").filter { line in
+            ["/dev/mapper/", "/dev/dm-", "/dev/loop", root.string].contains { line.contains($0) }
+        }
+        add("mounts.txt", mounts.map { $0 + "\n" }.joined())
+    }
+
+    /// Adds what is understood of the configuration file: the file itself may have secrets of Docker's.
     ///
     /// - Parameter named: The one that the command line names.
     mutating func addConfiguration(_ named: String?) {
-        for path in [named ?? GlobalOptions.defaultConfiguration, "/etc/default/dmlayer"] {
-            guard unsafe access(path, F_OK) == 0 else { continue }
-            addFile("configuration-\(FilePath(path).lastComponent?.string ?? "file")", path)
-        }
+        let path = named ?? GlobalOptions.defaultConfiguration
+        let isThere = unsafe access(path, F_OK) == 0
+        guard named != nil || isThere else { return }
+        add("configuration.txt", outputOf(["config", "check", path]))
     }
 
     private mutating func addFile(_ name: String, _ path: String) { add(name, Self.text(of: path)) }

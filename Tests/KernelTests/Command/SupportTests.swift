@@ -48,15 +48,31 @@ import Testing
         }
         #expect(try !TextFile.read(files.appending("kernel-log.txt")).contains("a password of another"))
         #expect(try Shell.run("grep -rl 'exit status' '\(files)' || true") == "")
+        #expect(try Shell.run("stat -c %a '\(scratch.path)/support.tar'") == "600")
         try fixture.finish()
     }
 
     /// A host that does not work is the one that needs a report.
     @Test func saysWhatIsMissing() throws {
         let files = try bundle(root: scratch.appending("nothing"))
-        #expect(try TextFile.read(files.appending("store.txt")).hasPrefix("The store cannot be opened: "))
+        #expect(try TextFile.read(files.appending("store.txt")).hasPrefix("The store cannot be asked: "))
         #expect(try TextFile.read(files.appending("dm-version.txt")).contains("4."))
         #expect(try Shell.run("ls '\(files)' | grep -c json || true") == "0")
+    }
+
+    /// What a configuration file of Docker's has besides is nobody's business.
+    @Test func saysWhatIsWrongWithTheConfiguration() throws {
+        for (content, words) in [
+            (#"{"storage-opt"#, "cannot be understood"), (#"{"log-opts": {"token": "secret"}}"#, "root:"),
+        ] {
+            let file = scratch.appending("config.json")
+            try TextFile.write(content, to: file)
+            try Shell.run(
+                "'\(DMLayerCommand.path)' support --config '\(file)' -o '\(scratch.path)/support.tar' || true")
+            try Shell.run("tar -xf '\(scratch.path)/support.tar' -C '\(scratch.path)'")
+            let text = try TextFile.read(scratch.appending("dmlayer-support/configuration.txt"))
+            #expect(text.contains(words) && !text.contains("secret"), "\(text)")
+        }
     }
 
     @Test func leavesThePoolAsItWas() throws {

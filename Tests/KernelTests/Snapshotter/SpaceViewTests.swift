@@ -68,25 +68,70 @@ import ThinProvisioning
 
     /// The kubelet knows the file system by the number of its device.
     @Test func growsAndIsTakenOver() throws {
-        let view = SpaceView(at: directory)
+        var view = SpaceView(at: directory)
         try view.show(size: 1 << 30, share: 0.5)
         let device = try ask(directory).device
-        for (index, size) in [3 << 30, 3 << 30 + 64 << 10, 40 << 30].enumerated() as EnumeratedSequence<[UInt64]> {
-            // The last one is a view of another service.
-            try (index == 2 ? SpaceView(at: directory) : view).show(size: size, share: 0.25)
+        for size in [3 << 30, 3 << 30 + 64 << 10] as [UInt64] {
+            try view.show(size: size, share: 0.25)
             try expect(size, 0.25)
             #expect(try ask(directory).device == device)
         }
+        let other = SpaceView(at: directory)
+        let error = #expect(throws: LayerStoreError.self) { try other.show(size: 1 << 30, share: 0.5) }
+        #expect(error?.code == .busy && error?.description.contains("another service") == true)
+        // The next service.
+        view = SpaceView(at: directory)
+        try view.show(size: 40 << 30, share: 0.25)
+        try expect(40 << 30, 0.25)
+        #expect(try ask(directory).device == device)
         // Another pool.
         try view.show(size: 2 << 30, share: 0.1)
         try expect(2 << 30, 0.1)
-        #expect(try Shell.run("grep -c ' \(directory) ' /proc/mounts") == "1")
+        try expectOneMount()
         try unmount()
         // An image without its mount is made anew.
         try view.show(size: 1 << 30, share: 0.2)
         try expect(1 << 30, 0.2)
         try unmount()
         #expect(try Shell.run("losetup --associated '\(directory).img'") == "")
+    }
+
+    private func expectOneMount() throws {
+        #expect(try Shell.run("grep -c ' \(directory) ' /proc/mounts") == "1")
+    }
+
+    /// A service that was killed may have enlarged the image, and neither the device nor the file system.
+    @Test func completesAGrowth() throws {
+        let view = SpaceView(at: directory)
+        try view.show(size: 1 << 30, share: 0.5)
+        try Shell.run("truncate --size=2G '\(directory).img'")
+        try view.show(size: 2 << 30, share: 0.5)
+        try expect(2 << 30, 0.5)
+        try unmount()
+    }
+
+    /// /var/run is such a link.
+    @Test func findsItsMountBehindALink() throws {
+        try Shell.run("mkdir '\(scratch.path)/run' && ln -s run '\(scratch.path)/link'")
+        let path = scratch.appending("link/space")
+        var view = SpaceView(at: path)
+        for share in [0.25, 0.5] {
+            try view.show(size: 1 << 30, share: share)
+            try expect(1 << 30, share)
+            try expectOneMount()
+            view = SpaceView(at: path)
+        }
+        try unmount()
+    }
+
+    /// The figures of the file system around it would be taken for the pool's.
+    @Test func leavesNoDirectoryWithoutTheProgram() throws {
+        try Shell.run("mount --bind /dev/null \"$(readlink -f /usr/sbin/mkfs.ext4)\"")
+        defer { _ = try? Shell.run("umount \"$(readlink -f /usr/sbin/mkfs.ext4)\"") }
+        let view = SpaceView(at: directory)
+        let error = #expect(throws: LayerStoreError.self) { try view.show(size: 1 << 30, share: 0.5) }
+        #expect(error?.description.contains("install the package e2fsprogs") == true)
+        #expect(try Shell.run("ls '\(scratch.path)'") == "")
     }
 
     @Test func leavesWhatOthersHaveMounted() throws {
