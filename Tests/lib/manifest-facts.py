@@ -87,7 +87,7 @@ expect("the pod says whether the service answers", "ping" in service["readinessP
 removal = objects(sys.argv[3])
 validate(removal)
 expect("uninstall: the action", settings(removal)["data"]["DMLAYER_ACTION"], "uninstall")
-expect("uninstall: the store that is destroyed", settings(removal)["data"]["DMLAYER_DELETE_STORE"], "")
+expect("uninstall: the store that is destroyed", settings(removal)["data"].get("DMLAYER_DELETE_STORE", ""), "")
 (service,) = pod(removal)["containers"]
 expect("uninstall: probes", [one for one in service if one.endswith("Probe")], [])
 expect("uninstall: what runs", service["command"] + service.get("args", []), ["/tools/tail", "-f", "/dev/null"])
