@@ -85,6 +85,13 @@ import ThinProvisioning
     @Test func servesOrShutsDown() throws {
         let fixture = try StoreFixture()
         try fixture.store.create(LayerID("layer"))
+        try shutDownWhileAServiceBegins(fixture)
+        fixture.transport.disarm()
+        try awaitNoService(of: fixture)
+        try fixture.finish()
+    }
+
+    private func shutDownWhileAServiceBegins(_ fixture: StoreFixture) throws {
         let other = try fixture.reopened()
         let outcome = Mutex<Result<Void, any Error>?>(nil)
         fixture.transport.interrupt(after: .deviceStatus) {
@@ -98,6 +105,12 @@ import ThinProvisioning
         #expect(try fixture.devices().contains { $0.hasSuffix("-pool") })
     }
 
+    /// A thread that removes layers has the store of a service for a moment longer than the test has.
+    private func awaitNoService(of fixture: StoreFixture) throws {
+        let lock = StoreLock(fixture.root.appending("lock"))
+        try Patience.until { try !lock.isHeld(.snapshots) }
+    }
+
     /// A service that could not begin, since an operation of before does not end, is none.
     @Test func isNoServiceThatCouldNotBegin() throws {
         let fixture = try StoreFixture()
@@ -108,6 +121,7 @@ import ThinProvisioning
         #expect(error?.code == .busy)
         try holder.unlock(.store)
         try withExtendedLifetime(impatient) { try fixture.reopened().beginService() }
+        try awaitNoService(of: fixture)
         try fixture.finish()
     }
 
