@@ -51,8 +51,8 @@ public final class SpaceFollower: Sendable {
 
     /// Shows the state of the pool once.
     ///
-    /// - Parameter last: What went wrong the last time, which is not noted again.
-    /// - Returns: What went wrong.
+    /// - Parameter last: The reason of the last failure, which is not noted again.
+    /// - Returns: The reason of this failure; `nil` when the state is shown.
     func follow(_ view: SpaceView, last: String?) -> String? {
         do {
             let metrics = try store.poolMetrics()

@@ -53,7 +53,7 @@ public struct MapperDirectory: Hashable, Sendable {
         }
         do {
             try makePath()
-            // Nothing is there, most of the time.
+            // Mostly nothing is there. If something is and cannot be removed, `mknod` fails and says so.
             _ = try? systemCall { unsafe unlink(node.string) }
             try systemCall { unsafe mknod(node.string, S_IFCHR | 0o600, dev_t(number.encoded)) }
         } catch {

@@ -165,6 +165,7 @@ public final class SpaceView {
         let setting = FilePath("/sys/fs/ext4").appending(name).appending("reserved_clusters")
         // Where the kernel does not take it, 2 % of the free space are not shown as available.
         guard let file = try? FileDescriptor.open(setting, .writeOnly, options: .closeOnExec) else { return }
+        // As above.
         _ = try? file.closeAfter { try file.writeAll(Array("0".utf8)) }
     }
 
@@ -177,7 +178,8 @@ public final class SpaceView {
         let shown = UInt64(filesystem.f_blocks) * UInt64(filesystem.f_frsize)
         // The rest is what the file system takes for itself.
         if shown <= size, size - shown <= size >> 10 { return }
-        // Old kernels cannot enlarge a file system with clusters. It is made anew then, as for a smaller pool.
+        // Old kernels cannot enlarge a file system with clusters. Whatever the failure was, the file system is made anew then, as for a
+        // smaller pool, and what stands in the way of that is reported.
         if shown < size, let device, (try? enlarge(device, to: size)) != nil { return }
         try Mount.unmount(try resolved() ?? directory)
         try make(size)

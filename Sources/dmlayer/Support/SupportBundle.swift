@@ -45,7 +45,7 @@ struct SupportBundle {
         add("shutdown.txt", outputOf(["shutdown", "--read-only"] + options))
     }
 
-    /// What this program prints when it is called so.
+    /// Runs this program with some arguments, and returns its output.
     private func outputOf(_ words: [String]) -> String {
         let deadline = ContinuousClock.now + Self.patience
         do {
