@@ -41,8 +41,10 @@ package enum Program {
                 var request = pollfd(fd: output.rawValue, events: Int16(POLLIN), revents: 0)
                 let isReadable = unsafe poll(&request, 1, interval) > 0
                 if let killed {
-                    // A program that waits for a device ends when the device answers, and one that it has started may go on.
-                    guard ContinuousClock.now - killed < .seconds(2) else { throw Errno.canceled }
+                    // A program that it has started may keep its output open. A program that waits for a device ends when the
+                    // device answers.
+                    let isOver = try hasEnded(process)
+                    guard !isOver, ContinuousClock.now - killed < .seconds(2) else { throw Errno.canceled }
                 } else if !isWanted() {
                     killed = .now
                     kill(process, SIGKILL)
@@ -61,6 +63,12 @@ package enum Program {
         } catch {
             throw (error as? Errno) ?? .ioError
         }
+    }
+
+    /// Whether a program has ended; the kernel then forgets its process.
+    private static func hasEnded(_ process: pid_t) throws(Errno) -> Bool {
+        var status: CInt = 0
+        return try systemCall { unsafe waitpid(process, &status, WNOHANG) } == process
     }
 
     private static func spawn(

@@ -1,3 +1,4 @@
+internal import Synchronization
 internal import SystemCalls
 public import SystemPackage
 
@@ -5,8 +6,10 @@ public import SystemPackage
 ///
 /// The monitor does not wait for the program, because a program that hangs must not keep the pool from growing. The output
 /// of the program goes to standard error, because standard output is for the events.
-public struct PoolHook: Sendable {
+public final class PoolHook: Sendable {
     private let program: FilePath
+    /// The programs of earlier events that were not seen to end.
+    private let running = Mutex<[pid_t]>([])
 
     /// Names the program; a name without a slash is looked up in `PATH`.
     public init(_ program: FilePath) {
@@ -17,8 +20,8 @@ public struct PoolHook: Sendable {
     ///
     /// - Throws: The error number, when the program cannot be started.
     public func run(_ event: PoolEvent, pool: String) throws(Errno) {
-        // The programs of earlier events that have ended since then.
-        while waitpid(-1, nil, WNOHANG) > 0 {}
+        // Other children belong to the program that uses this library.
+        running.withLock { $0.removeAll { waitpid($0, nil, WNOHANG) != 0 } }
         let arguments = [program.string, event.kind.rawValue, pool, event.message]
         var words = unsafe arguments.map { unsafe strdup($0) } + [nil]
         defer { unsafe words.forEach { unsafe free($0) } }
@@ -29,5 +32,6 @@ public struct PoolHook: Sendable {
         var process: pid_t = 0
         let result = unsafe posix_spawnp(&process, program.string, &actions, nil, &words, environ)
         guard result == 0 else { throw Errno(rawValue: result) }
+        running.withLock { $0.append(process) }
     }
 }
