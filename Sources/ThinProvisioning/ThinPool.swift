@@ -201,12 +201,18 @@ public struct ThinPool: Sendable {
     ///
     /// Requests in flight wait for a moment; a pool that has run out of space completes the requests that waited for
     /// more. The kernel accepts the new length of a pool whose metadata must be checked first, and does not grow the
-    /// pool; the status tells.
+    /// pool; the status tells. The low-water mark keeps its share of the pool.
     ///
     /// - Parameter length: The new length in sectors, not below the present one.
     /// - Throws: The kernel's reason; the pool runs on with its old length then.
     public func grow(to length: Sectors) throws(DeviceMapperError) {
-        try changeTable { $0.length = length }
+        try changeTable { entry in
+            if var target = entry.target.as(ThinPoolTarget.self) {
+                target.scaleLowWaterMark(from: entry.length, to: length)
+                entry.target = Target(target)
+            }
+            entry.length = length
+        }
     }
 
     /// Lets writes fail at once when the pool is full, or wait for more space.
@@ -333,5 +339,13 @@ public struct ThinPool: Sendable {
                 .malformedAnswer, device: device.description, detail: "the device has no status")
         }
         return try ThinDeviceStatus(parsing: line.text)
+    }
+}
+
+extension ThinPoolTarget {
+    /// Keeps the mark's share of a pool that gets another length.
+    fileprivate mutating func scaleLowWaterMark(from length: Sectors, to newLength: Sectors) {
+        let product = lowWaterMark.multipliedFullWidth(by: newLength.count)
+        lowWaterMark = product.high < length.count ? length.count.dividingFullWidth(product).quotient : .max
     }
 }

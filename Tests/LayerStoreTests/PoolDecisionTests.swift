@@ -53,34 +53,35 @@ struct PoolDecisionTests {
     func growsWhereSpaceHelps(mode: String, needsCheck: Bool, metadata: UInt64, grows: Bool) throws {
         let decision = decision(try state(data: 900, metadata: metadata, mode: mode, needsCheck: needsCheck))
         #expect(decision.grows == grows && decision.need.contains(.data))
-        #expect((decision.mark != nil) == (mode == "rw"))
+        #expect((self.decision(try state(data: 0, mode: mode)).mark != nil) == (mode == "rw"))
     }
 
-    /// The event of each mark comes when its level is reached, and not before; the marks lead to the end of the pool.
-    @Test(arguments: [1, 7, 99, 100, 101, 1000, 16_384, 1_000_003] as [UInt64]) func marksLeadFromLevelToLevel(
-        total: UInt64
-    ) throws {
-        var used: UInt64 = 0
-        var steps = 0
-        while used < total {
-            let mark = try #require(decision(try state(data: used, of: total), 73).mark)
-            // The kernel reports when the free blocks are no more than the mark.
-            let next = total - mark
-            #expect(next > used || next == total, "\(used) of \(total): mark \(mark)")
-            used = max(next, used + 1)
-            steps += 1
+    /// The event of the mark comes when the threshold is reached, and not before.
+    @Test(arguments: [1, 7, 99, 100, 101, 1000, 16_384, 1_000_003] as [UInt64], [1, 50, 73, 80, 99])
+    func theMarkIsAtTheThreshold(total: UInt64, threshold: Int) throws {
+        let mark = try #require(decision(try state(data: 0, of: total), threshold).mark)
+        // The kernel reports when the free blocks are no more than the mark.
+        let reported = total - mark
+        let (atMark, before) = try (state(data: reported, of: total), state(data: reported - 1, of: total))
+        #expect(decision(atMark, threshold).need.contains(.data))
+        #expect(!decision(before, threshold).need.contains(.data) && decision(before, threshold).mark == mark)
+    }
+
+    /// A new mark suspends the pool, which must not happen while it is nearly full, and not for nothing.
+    @Test func theMarkStaysAboveTheThresholdAndWhereNothingGrows() throws {
+        for used in stride(from: UInt64(0), through: 1000, by: 10) {
+            #expect((decision(try state(data: used)).mark == nil) == (used >= 800))
+            #expect(decision(try state(data: used), 100).mark == nil)
         }
-        #expect(steps <= 22)
-        let full = decision(try state(data: total, of: total))
-        #expect(full.mark == 0)
     }
 
     @Test func survivesAnySize() throws {
         let largest = UInt64.max / (128 * 512)
-        for used in [0, 1, largest / 2, largest] {
+        for used in [0, 1, largest / 2] {
             let decision = decision(try state(data: used, of: largest))
             #expect(try #require(decision.mark) <= largest)
         }
+        #expect(decision(try state(data: largest, of: largest)).need == .data)
     }
 
     @Test func warnsOfEachLevelOnce() throws {

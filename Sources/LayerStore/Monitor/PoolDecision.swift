@@ -24,8 +24,9 @@ public struct PoolDecision: Hashable, Sendable {
     public let need: PoolNeed
     /// Whether more space would help, so that the pool is made larger now.
     public let grows: Bool
-    /// The number of free data blocks at which the kernel is to report the next event; `nil` while the pool cannot take
-    /// another mark.
+    /// The number of free data blocks at which the kernel is to report that the threshold is reached.
+    ///
+    /// It is `nil` where the mark stays as it is: above the threshold, and where the pool is never made larger.
     public let mark: UInt64?
 
     /// Decides.
@@ -34,7 +35,8 @@ public struct PoolDecision: Hashable, Sendable {
         // A pool is read-only for several reasons, and more space removes only one of them: full metadata.
         let isGrowable = !state.needsCheck && (state.mode != .readOnly || need.contains(.metadata))
         grows = !need.isEmpty && isGrowable
-        mark = state.mode == .readWrite ? Self.mark(for: state, settings.threshold) : nil
+        let isMarked = state.mode == .readWrite && settings.threshold < 100 && !need.contains(.data)
+        mark = isMarked ? Self.mark(for: state, settings.threshold) : nil
     }
 
     private static func need(of state: ThinPoolState, _ threshold: Int) -> PoolNeed {
@@ -47,13 +49,10 @@ public struct PoolDecision: Hashable, Sendable {
         return need
     }
 
-    /// The mark for the next level of use: every 5 %, the threshold, and 99 %.
     private static func mark(for state: ThinPoolState, _ threshold: Int) -> UInt64 {
-        let levels = Set(stride(from: 5, through: 95, by: 5)).union([threshold, 99]).sorted()
-        let level = levels.first { $0 > state.data.percent && $0 < 100 } ?? 100
-        // Rounded so that the use has reached the level when the event comes. Divided first, so that nothing overflows.
+        // Rounded so that the use has reached the threshold when the event comes. Divided first, so that nothing overflows.
         let (whole, rest) = state.data.total.quotientAndRemainder(dividingBy: 100)
-        return state.data.total - min(state.data.total, whole * UInt64(level) + (rest * UInt64(level) + 99) / 100)
+        return state.data.total - min(state.data.total, whole * UInt64(threshold) + (rest * UInt64(threshold) + 99) / 100)
     }
 }
 

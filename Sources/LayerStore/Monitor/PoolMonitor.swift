@@ -1,13 +1,17 @@
 public import DeviceMapper
 internal import SystemCalls
-internal import ThinProvisioning
+public import ThinProvisioning
 
 /// Watches a thin pool through the kernel's events, and makes it larger before it is full.
 ///
-/// The kernel reports an event when the number of the pool's free data blocks falls below a mark. The monitor sets the mark
-/// to the next of several levels of use, and sleeps until then. It looks at the metadata with every event; the kernel also
-/// reports one when only 4 MiB of metadata are left. Only while a pool needs space and does not get it, the monitor looks at
-/// it every ten seconds as well.
+/// The kernel reports an event when the number of the pool's free data blocks falls to a mark, when only 4 MiB of metadata
+/// are left, and when the pool is full. The monitor sees to it that the mark is at the threshold. It also looks at the pool
+/// every ten seconds, because the kernel reports nothing else: the use of metadata, the levels of the warnings, and that a
+/// lock becomes free or that the group gets a disk.
+///
+/// A new mark is a new table, for which the kernel suspends the pool and its thin devices. If the pool becomes full during
+/// that, the suspend may wait for writes that wait for space, until they fail after a minute. So the mark moves
+/// only while the use is below the threshold, and otherwise together with the pool's size.
 ///
 /// ``PoolDecision`` decides whether the pool grows, ``PoolGrowthSource`` makes it larger, and this class waits and reports.
 public final class PoolMonitor: Sendable {
@@ -15,6 +19,7 @@ public final class PoolMonitor: Sendable {
     private let watcher: EventWatcher
     private let source: PoolGrowthSource
     private let settings: PoolMonitorSettings
+    private let observe: @Sendable (ThinPoolState) -> Void
     private let report: @Sendable (PoolEvent) -> Void
 
     private var name: DeviceName { source.name }
@@ -25,15 +30,19 @@ public final class PoolMonitor: Sendable {
     ///   - control: The device mapper.
     ///   - source: The pool and the source of its space. The pool need not be active yet.
     ///   - settings: When the pool is made larger, and by how much; `nil` takes the settings of the source.
-    ///   - report: Receives the events, on the thread that runs the monitor.
+    ///   - observe: Receives the state of an active pool at each look, at least every ten seconds, on the thread that runs the
+    ///     monitor.
+    ///   - report: Receives the events, on the same thread.
     /// - Throws: `DeviceMapperError` when there is no device mapper.
     public init(
         _ control: Control, _ source: PoolGrowthSource, settings: PoolMonitorSettings? = nil,
+        observe: @escaping @Sendable (ThinPoolState) -> Void = { _ in },
         report: @escaping @Sendable (PoolEvent) -> Void
     ) throws {
         self.control = control
         self.source = source
         self.settings = settings ?? source.settings
+        self.observe = observe
         self.report = report
         watcher = try EventWatcher()
     }
@@ -44,14 +53,13 @@ public final class PoolMonitor: Sendable {
         var news = PoolNews()
         var refusal: String?
         var isBeingMade = false
+        /// Whether the kernel may have reported the mark already. It does so once for each resume of the pool.
+        var isMarkSpent = true
 
-        /// The longest time to wait for an event of the kernel; `nil` means for ever.
-        var patience: Duration? {
-            // The kernel reports that a device is made, and does not report that it gets its table.
-            if isBeingMade { return .seconds(1) }
-            // It does not report either that a lock becomes free or that the group gets a disk.
-            return refusal == nil ? nil : .seconds(10)
-        }
+        /// The longest time to wait for an event of the kernel.
+        ///
+        /// The kernel reports that a device is made, and does not report that it gets its table.
+        var patience: Duration { isBeingMade ? .seconds(1) : .seconds(10) }
     }
 
     /// Watches the pool until the program ends.
@@ -122,11 +130,13 @@ public final class PoolMonitor: Sendable {
         if let message = memory.news.messageAboutMode(of: state, name.description) { tell(.mode, state, message) }
         guard let state else { return false }
         for warning in memory.news.warnings(about: state, name.description) { tell(.warning, state, warning) }
+        observe(state)
         let decision = PoolDecision(state, settings)
         if decision.need.isEmpty { memory.refusal = nil }
+        if decision.need.contains(.data) { memory.isMarkSpent = true }
         if decision.grows, extend(decision.need, state, &memory) { return true }
         guard let mark = decision.mark else { return false }
-        return try setMark(on: pool, mark)
+        return try setMark(on: pool, mark, of: state.data.total, &memory)
     }
 
     private func state(of pool: ThinPool) throws -> ThinPoolState? {
@@ -146,6 +156,7 @@ public final class PoolMonitor: Sendable {
                 return false
             }
             memory.refusal = nil
+            memory.isMarkSpent = false
             tell(
                 .extended, try self.state(of: ThinPool(control, open: .name(name))),
                 "\(change); this took \(milliseconds(since: start)) ms")
@@ -163,15 +174,20 @@ public final class PoolMonitor: Sendable {
 
     /// Sets the number of free data blocks at which the kernel reports the next event.
     ///
-    /// - Returns: Whether the mark was another one before.
-    private func setMark(on pool: ThinPool, _ mark: UInt64) throws -> Bool {
-        guard try pool.target().target.lowWaterMark != mark else { return false }
+    /// A mark that is up to one percent of the pool lower stays.
+    ///
+    /// - Returns: Whether the pool has a new mark.
+    private func setMark(on pool: ThinPool, _ mark: UInt64, of total: UInt64, _ memory: inout Memory) throws -> Bool {
+        let present = try pool.target().target.lowWaterMark
+        let isRight = present <= mark && mark - present <= total / 100
+        guard memory.isMarkSpent || !isRight else { return false }
         var isThere = false
         try source.withPoolTable {
             // The pool may have been taken down meanwhile, and its number given to another device. From here on it stays.
             isThere = try control.informationIfPresent(on: .name(name))?.number == pool.number
             if isThere { try pool.setLowWaterMark(mark) }
         }
+        if isThere { memory.isMarkSpent = false }
         return isThere
     }
 }

@@ -21,16 +21,26 @@ final class PoolMetricsFile: Sendable {
         self.pool = pool
     }
 
-    /// Replaces the file, so that a reader sees either the old or the new content.
+    /// Counts an event, and takes the figures of that time.
     func note(_ event: PoolEvent) {
-        let text = counters.withLock { counters in
+        counters.withLock { counters in
             if event.kind == .extended {
                 counters.extensions += 1
                 counters.lastExtension = event.time
             }
             if event.kind == .notExtended { counters.failures += 1 }
-            return content(event, counters)
         }
+        write(PoolMetrics(pool: pool, condition: condition(event), state: event.state), takenAt: event.time)
+    }
+
+    /// Takes the figures of a pool that is active.
+    func note(_ state: ThinPoolState) {
+        write(PoolMetrics(pool: pool, condition: state.mode.condition, state: state), takenAt: Int64(time(nil)))
+    }
+
+    /// Replaces the file, so that a reader sees either the old or the new content.
+    private func write(_ metrics: PoolMetrics, takenAt time: Int64) {
+        let text = counters.withLock { content(metrics, $0, takenAt: time) }
         let temporary = FilePath(file.string + ".tmp")
         do {
             let opened = try FileDescriptor.open(
@@ -43,9 +53,8 @@ final class PoolMetricsFile: Sendable {
         }
     }
 
-    private func content(_ event: PoolEvent, _ counters: Counters) -> String {
+    private func content(_ metrics: PoolMetrics, _ counters: Counters, takenAt time: Int64) -> String {
         var text = MetricsText()
-        let metrics = PoolMetrics(pool: pool, condition: condition(event), state: event.state)
         metrics.write(to: &text)
         func add(_ name: String, _ kind: MetricsText.Kind, _ help: String, _ value: some CustomStringConvertible) {
             text.add("dmlayer_pool_" + name, kind, help, labels: metrics.labels, value)
@@ -53,7 +62,7 @@ final class PoolMetricsFile: Sendable {
         add("extensions_total", .counter, "How often the pool was made larger.", counters.extensions)
         add("extension_failures_total", .counter, "How often that could not be done.", counters.failures)
         add("last_extension_timestamp_seconds", .gauge, "When it was made larger last.", counters.lastExtension)
-        add("last_event_timestamp_seconds", .gauge, "When these figures were taken.", event.time)
+        add("last_event_timestamp_seconds", .gauge, "When these figures were taken.", time)
         return text.content
     }
 

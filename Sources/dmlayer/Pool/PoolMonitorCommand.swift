@@ -10,7 +10,8 @@ struct PoolMonitorCommand: ParsableCommand {
         commandName: "monitor",
         abstract: "Watch the pool and make it larger before it is full.",
         discussion: """
-            The monitor sleeps until the kernel reports an event, and prints one line for each event, in JSON with --json. \
+            The monitor acts when the kernel reports that the pool needs space, looks at the pool every ten seconds as well, \
+            and prints one line for each event, in JSON with --json. \
             It makes a pool of LVM's larger from the free extents of the volume group; the threshold and the percentage are \
             those of the pool's profile or of lvm.conf. It makes a pool on files of the store larger by 20 % from 80 % on, \
             as far as the disk has room. A pool on other devices is only watched.
@@ -54,7 +55,9 @@ struct PoolMonitorCommand: ParsableCommand {
         let metrics = metrics.map { PoolMetricsFile(FilePath($0), pool: pool) }
         let settings = PoolMonitorSettings(
             threshold: threshold ?? source.settings.threshold, percent: percent ?? source.settings.percent)
-        let monitor = try PoolMonitor(Control(), source, settings: settings) { event in
+        let monitor = try PoolMonitor(Control(), source, settings: settings) { state in
+            metrics?.note(state)
+        } report: { event in
             // A reader of the output that has gone must not keep the pool from growing.
             try? output.printLine(
                 json: PoolEventJSON(event, pool: pool), text: "\(event.kind.rawValue): \(event.message)")

@@ -129,8 +129,11 @@ final class MonitorTests {
 
     private func extendsWhileThePoolIsWritten() throws {
         try watch()
+        let mark = try Shell.run("dmsetup table '\(pool.name)' | cut -d ' ' -f 7")
+        checks.check("the kernel reports when the threshold is reached", mark, "\(try pool.data().total / 5)")
         try layer("create big --size 400m")
         let file = try layer("mount big") + "/file"
+        try takesFiguresBetweenEvents(of: file)
         let samples = PoolWatch(pool)
         let (status, _) = try Shell.runForStatus("dd if=/dev/zero of='\(file)' bs=1M count=150 conv=fsync status=none")
         checks.check("the writer never finds the pool full", "\(status)", "0")
@@ -152,6 +155,16 @@ final class MonitorTests {
         try unwatch()
         try Shell.run("rm '\(file)'")
         try layer("unmount big")
+    }
+
+    /// What is written below the threshold gives no event.
+    private func takesFiguresBetweenEvents(of file: String) throws {
+        try Shell.run("dd if=/dev/zero of='\(file)' bs=1M count=8 conv=fsync status=none")
+        let used = "\(try pool.data().used << 19)"
+        do {
+            try Patience.until(.seconds(25)) { try figure("data_used_bytes") == used }
+        } catch is Patience.TimedOut {}
+        checks.check("the figures follow a pool that has no events", try figure("data_used_bytes"), used)
     }
 
     /// A full pool that nothing makes larger waits for a person.
