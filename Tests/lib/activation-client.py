@@ -53,6 +53,7 @@ def text(field, value):
 
 
 def call(method, request, number):
+    earlier = ""
     for attempt in range(5):
         try:
             method(request, timeout=60)
@@ -63,7 +64,8 @@ def call(method, request, number):
             if error.code() != grpc.StatusCode.UNAVAILABLE or "refused" in reason.replace("refused_stream", ""):
                 break
             again[number] += 1
-    failures.append(reason)
+            earlier = f"; sent again because of {reason}"
+    failures.append(reason + earlier)
 
 
 # A descriptor of its own, which pass_fds hands over under its number.

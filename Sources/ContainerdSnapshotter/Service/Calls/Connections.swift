@@ -8,10 +8,10 @@ internal import Synchronization
 ///
 /// The kernel says which user a peer is.
 final class Connections: Sendable {
-    /// How long the end waits for calls that are under way, in seconds.
-    private static let patience = 60
-    /// How long a client may take, in seconds, to close its connection after the last answer.
-    private static let closingTime = 1
+    /// How long the end waits for calls that are under way.
+    private static let patience = Duration.seconds(60)
+    /// How long a client may take to close its connection after the last answer.
+    private static let closingTime = Duration.seconds(3)
 
     let dispatcher: CallDispatcher
     private let state = Mutex(State())
@@ -63,7 +63,7 @@ final class Connections: Sendable {
             eventLoop: channel.eventLoop,
             configuration: .init(maxIdleTime: nil, maxAge: nil, maxGraceTime: nil, keepalive: nil))
         let pipeline = channel.pipeline.syncOperations
-        try pipeline.addHandler(BrokenConnectionHandler())
+        try pipeline.addHandler(ConnectionEndHandler())
         _ = try pipeline.configureHTTP2Pipeline(
             mode: .server, connectionConfiguration: connection, streamConfiguration: stream,
             streamDelegate: ending.http2StreamDelegate, inboundStreamInitializer: call)
@@ -83,20 +83,27 @@ final class Connections: Sendable {
             return Array(state.channels.values)
         }
         for channel in channels { channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
-        wait(Self.patience) { $0.calls == 0 }
-        wait(Self.closingTime) { $0.calls == 0 && $0.channels.isEmpty }
-        for channel in state.withLock({ Array($0.channels.values) }) { channel.close(promise: nil) }
-        wait(Self.closingTime) { $0.channels.isEmpty }
+        let end = ContinuousClock.now.advanced(by: Self.patience)
+        repeat {
+            wait(until: end) { $0.calls == 0 }
+            // A call whose request was on its way may begin still.
+            wait(until: min(end, .now.advanced(by: Self.closingTime))) { $0.calls > 0 || $0.channels.isEmpty }
+        } while calls > 0 && ContinuousClock.now < end
+        // Each is closed for writing and then altogether.
+        for _ in 0..<2 {
+            for channel in state.withLock({ Array($0.channels.values) }) { channel.close(promise: nil) }
+        }
+        wait(until: .now.advanced(by: Self.closingTime)) { $0.channels.isEmpty }
     }
 
-    private func wait(_ seconds: Int, _ isReached: (borrowing State) -> Bool) {
-        let end = ContinuousClock.now.advanced(by: .seconds(seconds))
+    private func wait(until end: ContinuousClock.Instant, _ isReached: (borrowing State) -> Bool) {
         while !state.withLock({ isReached($0) }), ContinuousClock.now < end { change.wait(seconds: 1) }
     }
 
     /// Says that a call is under way.
     func beginCall() {
         state.withLock { $0.calls += 1 }
+        change.signal()
     }
 
     /// Says that the answer to a call has been written, or that no client waits for it.
@@ -106,14 +113,20 @@ final class Connections: Sendable {
     }
 }
 
-/// Closes a connection on which the service has given up: behind a GOAWAY with an error no frame can be understood.
+/// Ends a connection so that the client gets all that was written to it.
 ///
-/// It stands next to the socket, and keeps nothing that arrives afterwards.
-private final class BrokenConnectionHandler: ChannelDuplexHandler {
+/// It stands next to the socket. A client that writes to a socket that is closed gets `EPIPE`, and then may throw away answers that it
+/// has not read, although the calls were carried out. So the first close is for writing only: the client reads up to the end and
+/// closes the connection, and what it still sends is read. A second close is for both directions.
+///
+/// A connection on which the service has given up is closed at once: behind a GOAWAY with an error no frame can be understood, and
+/// nothing that arrives afterwards is kept.
+private final class ConnectionEndHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = IOData
 
     private var isBroken = false
+    private var isClosedForWriting = false
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if !isBroken { context.fireChannelRead(data) }
@@ -126,6 +139,12 @@ private final class BrokenConnectionHandler: ChannelDuplexHandler {
         context.flush()
         // Not from within the frame that the HTTP/2 handler is looking at.
         context.eventLoop.assumeIsolated().execute { context.close(promise: nil) }
+    }
+
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        guard mode == .all, !isBroken, !isClosedForWriting else { return context.close(mode: mode, promise: promise) }
+        isClosedForWriting = true
+        context.close(mode: .output, promise: promise)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
