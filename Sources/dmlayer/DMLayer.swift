@@ -64,7 +64,8 @@ struct DMLayer: ParsableCommand {
             do {
                 try command.run()
             } catch  where exitCode(for: error) == .failure {
-                Output.error("\(error)")
+                // A command that throws a bare status has said the rest itself.
+                if !(error is ExitCode) { Output.error("\(error)") }
                 throw ExitCode.failure
             }
         } catch {

@@ -137,13 +137,15 @@ struct DeviceExamination {
         for device in facts.mappedDevices {
             // A device that has just gone has no table.
             guard let name = try? DeviceName(device.name),
-                let target = try? control.table(of: .name(name)).entries.first?.target.as(ThinTarget.self),
-                target.identifier != UInt64(device.number.value)
+                let target = try? control.table(of: .name(name)).entries.first?.target
             else { continue }
+            let thin = target.as(ThinTarget.self)
+            guard thin?.identifier != UInt64(device.number.value) else { continue }
+            let table = thin.map { "shows the thin device \($0.identifier)" } ?? "has a table of the type “\(target.type)”"
             findings.add(
                 .mappedDevice, .error, device.name,
-                "the mapped device \(device.name) shows the thin device \(target.identifier), and its uuid says "
-                    + "\(device.number)", "Unmount the layer, and mount it again")
+                "the mapped device \(device.name) \(table), and its uuid says \(device.number): somebody has replaced its "
+                    + "table, as “dmsetup remove --force” does", "Unmount the layer, and mount it again")
         }
     }
 }

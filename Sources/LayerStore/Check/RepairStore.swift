@@ -41,7 +41,7 @@ struct RepairStore {
     ) throws -> [String] {
         try DurableDirectory(core.directory.root).removeTemporaryFiles()
         try core.registry.removeTemporaryFiles()
-        let pool = try core.pool.active() ?? core.pool.activate(alone)
+        let pool = try core.pool.active() ?? core.activatePool(alone)
         var repair = StoreRepair(store: core, pool: pool)
         // First, because the recovery deletes what seems to be left of an interrupted operation, and reads the device set.
         repair.prepare(orders)

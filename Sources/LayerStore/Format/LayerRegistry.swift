@@ -45,11 +45,7 @@ struct LayerRegistry: Sendable {
 
     /// Everything that is known, with the error for a file that cannot be understood.
     func records() throws(LayerStoreError) -> [(name: String, record: Result<LayerRecord, LayerStoreError>)] {
-        let names = try directory.names().filter { name in
-            // Docker's reader passes over these as well.
-            name.first != "." && !name.hasSuffix(LayerID.migratedSuffix)
-                && (name == LayerID.base.text || !LayerID.reserved.contains(name))
-        }
+        let names = try recordNames()
         var records: [(name: String, record: Result<LayerRecord, LayerStoreError>)] = []
         for name in names.sorted() {
             do {
@@ -59,6 +55,17 @@ struct LayerRegistry: Sendable {
             }
         }
         return records
+    }
+
+    /// Whether there is a layer or a base device, which may be damaged.
+    func hasRecords() throws(LayerStoreError) -> Bool { try !recordNames().isEmpty }
+
+    private func recordNames() throws(LayerStoreError) -> [String] {
+        try directory.names().filter { name in
+            // Docker's reader passes over these as well.
+            name.first != "." && !name.hasSuffix(LayerID.migratedSuffix)
+                && (name == LayerID.base.text || !LayerID.reserved.contains(name))
+        }
     }
 
     /// The layers, and the base device, by their thin devices.

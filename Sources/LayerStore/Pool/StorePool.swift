@@ -114,8 +114,10 @@ struct StorePool: Sendable {
 
     /// Activates the pool.
     ///
-    /// - Parameter alone: The caller has the store alone, so that no other operation activates the pool.
-    func activate(_ alone: StoreAlone) throws -> ThinPool {
+    /// - Parameters:
+    ///   - alone: The caller has the store alone, so that no other operation activates the pool.
+    ///   - mayBeNew: Whether the kernel may make the metadata of an empty pool.
+    func activate(_ alone: StoreAlone, mayBeNew: Bool) throws -> ThinPool {
         let control = try kernel.control()
         if let named {
             if try named.activateVolume(control), let pool = try named.active(control) {
@@ -135,6 +137,7 @@ struct StorePool: Sendable {
             data.close()
             metadata.close()
         }
+        if !mayBeNew { try requireMetadata(on: metadata.device) }
         let target = ThinPoolTarget(
             metadataDevice: .number(metadata.device.number), dataDevice: .number(data.device.number),
             blockSize: Sectors(wholeSectorsIn: configuration.blockSize), lowWaterMark: Self.lowWaterMark,
@@ -154,6 +157,19 @@ struct StorePool: Sendable {
                 .backingStore, "the pool cannot be activated, and “dmlayer pool status” says what to do: \(error)",
                 underlying: error)
         }
+    }
+
+    /// Refuses a device on which the kernel would make the metadata of an empty pool: one that begins with 4096 zeros
+    /// (`__superblock_all_zeroes` in `drivers/md/dm-thin-metadata.c`).
+    ///
+    /// It may be another device than the one that is meant: after a restart, numbers and names of devices can change.
+    private func requireMetadata(on device: BlockDevice) throws {
+        guard try device.read(offset: 0, count: 4096).allSatisfy({ $0 == 0 }) else { return }
+        throw LayerStoreError(
+            .foreignDevice,
+            "\(backing.metadataName(device)) has no pool's metadata: it begins with zeros, and \(directory.root) has layers. "
+                + "After a restart another disk may have that name: attach the disks so that they have their names again. If "
+                + "the metadata is lost, restore it from a backup. Nothing was written")
     }
 
     private var features: ThinPoolTarget.Features {

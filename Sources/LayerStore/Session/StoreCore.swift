@@ -121,6 +121,13 @@ final class StoreCore: Sendable {
         }
     }
 
+    /// Activates the pool. The kernel may make an empty one only where nothing has been made in it.
+    ///
+    /// - Parameter alone: The caller has the store alone, so that no other operation activates the pool.
+    func activatePool(_ alone: StoreAlone) throws -> ThinPool {
+        try pool.activate(alone, mayBeNew: !registry.hasRecords())
+    }
+
     // MARK: Layers
 
     /// Refuses the base device, which every layer begins as, where only a layer will do.

@@ -133,7 +133,7 @@ private struct WayIn {
     mutating func activePool(_ alone: StoreAlone) throws -> ThinPool {
         // Another process may have activated it while this one waited.
         if let active = try core.pool.active() { return active }
-        let pool = try core.pool.activate(alone)
+        let pool = try core.activatePool(alone)
         guard core.access == .readWrite else { return pool }
         do {
             try StoreRecovery(core).run(pool, alone, holder)

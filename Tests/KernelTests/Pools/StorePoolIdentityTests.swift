@@ -37,6 +37,42 @@ import Testing
         try fixture.finish()
     }
 
+    /// The kernel would format a device that begins with zeros, which may be another one than before a restart.
+    @Test func makesNoNewPoolWhereLayersAre() throws {
+        let fixture = try StoreFixture()
+        let layer = try LayerID("layer")
+        try fixture.store.create(layer)
+        try fixture.store.write("kept", to: "file", in: layer)
+        try fixture.store.shutdown()
+        let file = "\(fixture.root)/devicemapper/metadata"
+        try Shell.run("mv '\(file)' '\(file).kept' && truncate --reference '\(file).kept' '\(file)'")
+        for command in ["mount layer", "init", "create other", "check --repair"] {
+            let (status, output) = try fixture.run(command)
+            #expect(status != 0, "\(output)")
+            #expect(command.hasPrefix("check") || output.contains("\(file) has no pool's metadata"), "\(output)")
+            #expect(try Shell.run("tr -d '\\0' < '\(file)' | wc -c") == "0", "\(command)")
+        }
+        try Shell.run("mv '\(file).kept' '\(file)'")
+        #expect(try fixture.store.read("file", in: layer) == "kept")
+        try fixture.finish()
+    }
+
+    @Test func namesADeviceWhoseTableSomebodyReplaced() throws {
+        let fixture = try StoreFixture()
+        let layer = try LayerID("layer")
+        try fixture.store.create(layer)
+        _ = try fixture.store.mount(layer)
+        let device = try Shell.run("dmsetup ls | awk '/-layer/ { print $1 }'")
+        try Shell.run("dmsetup remove --force '\(device)' 2> /dev/null || true")
+        let check = try fixture.run("check")
+        #expect(check.status == 2 && check.output.contains("\(device) has a table of the type “error”"), "\(check.output)")
+        try fixture.store.unmount(layer)
+        _ = try fixture.store.mount(layer)
+        let after = try fixture.run("check")
+        #expect(after.status == 0, "\(after.output)")
+        try fixture.finish()
+    }
+
     @Test func goesOnWhenItsRootIsRenamed() throws {
         let fixture = try StoreFixture()
         let layer = try LayerID("layer")

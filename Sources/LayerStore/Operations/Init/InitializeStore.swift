@@ -197,7 +197,7 @@ struct InitializeStore {
         let found = try core.pool.named?.uuidByName(core.kernel.control())
         guard path != kept.pool.poolDevice || found != kept.pool.poolUUID else { return kept }
         let active = try core.pool.active()
-        let pool = try active ?? core.pool.activate(claim.alone)
+        let pool = try active ?? core.activatePool(claim.alone)
         do {
             renamed.pool.poolUUID = try core.pool.lastingUUID(of: pool)
             guard renamed.pool.poolUUID == nil || renamed.pool.poolUUID != kept.pool.poolUUID else { return renamed }
