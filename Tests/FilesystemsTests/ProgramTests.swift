@@ -67,7 +67,9 @@ import Testing
         let file = scratch.appending("process")
         let begin = ContinuousClock.now
         #expect(throws: Errno.canceled) {
-            try Program.run("/bin/sh", ["-c", "echo $$ > '\(file)'; \(script)"]) { (try? TextFile.read(file))?.last != "\n" }
+            try Program.run("/bin/sh", ["-c", "echo $$ > '\(file)'; \(script)"]) {
+                (try? TextFile.read(file))?.last != "\n"
+            }
         }
         #expect(ContinuousClock.now - begin < .seconds(30))
         let process = try #require(pid_t(TextFile.read(file).dropLast()))

@@ -71,7 +71,9 @@ public struct ImageCatalog: Sendable {
         }
     }
 
-    /// Whether a folder is the root of a store that this program made, which need not have images. Docker's has no such file.
+    /// Whether a folder is the root of a store that this program made, which need not have images.
+    ///
+    /// Docker's has no such file.
     private static func isStore(_ root: FilePath) -> Bool {
         // A file that cannot be examined cannot be read, and the caller says so.
         (try? Stat(root.appending("store.json")).type) == .regular

@@ -141,7 +141,8 @@ struct DeviceExamination {
             else { continue }
             let thin = target.as(ThinTarget.self)
             guard thin?.identifier != UInt64(device.number.value) else { continue }
-            let table = thin.map { "shows the thin device \($0.identifier)" } ?? "has a table of the type “\(target.type)”"
+            let table =
+                thin.map { "shows the thin device \($0.identifier)" } ?? "has a table of the type “\(target.type)”"
             findings.add(
                 .mappedDevice, .error, device.name,
                 "the mapped device \(device.name) \(table), and its uuid says \(device.number): somebody has replaced its "

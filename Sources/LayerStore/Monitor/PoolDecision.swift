@@ -52,7 +52,8 @@ public struct PoolDecision: Hashable, Sendable {
     private static func mark(for state: ThinPoolState, _ threshold: Int) -> UInt64 {
         // Rounded so that the use has reached the threshold when the event comes. Divided first, so that nothing overflows.
         let (whole, rest) = state.data.total.quotientAndRemainder(dividingBy: 100)
-        return state.data.total - min(state.data.total, whole * UInt64(threshold) + (rest * UInt64(threshold) + 99) / 100)
+        return state.data.total
+            - min(state.data.total, whole * UInt64(threshold) + (rest * UInt64(threshold) + 99) / 100)
     }
 }
 

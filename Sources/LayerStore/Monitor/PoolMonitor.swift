@@ -53,7 +53,9 @@ public final class PoolMonitor: Sendable {
         var news = PoolNews()
         var refusal: String?
         var isBeingMade = false
-        /// Whether the kernel may have reported the mark already. It does so once for each resume of the pool.
+        /// Whether the kernel may have reported the mark already.
+        ///
+        /// It does so once for each resume of the pool.
         var isMarkSpent = true
 
         /// The longest time to wait for an event of the kernel.

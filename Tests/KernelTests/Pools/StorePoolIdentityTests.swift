@@ -65,7 +65,8 @@ import Testing
         let device = try Shell.run("dmsetup ls | awk '/-layer/ { print $1 }'")
         try Shell.run("dmsetup remove --force '\(device)' 2> /dev/null || true")
         let check = try fixture.run("check")
-        #expect(check.status == 2 && check.output.contains("\(device) has a table of the type “error”"), "\(check.output)")
+        #expect(
+            check.status == 2 && check.output.contains("\(device) has a table of the type “error”"), "\(check.output)")
         try fixture.store.unmount(layer)
         _ = try fixture.store.mount(layer)
         let after = try fixture.run("check")
