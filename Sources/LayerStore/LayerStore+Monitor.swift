@@ -1,5 +1,6 @@
 internal import DeviceMapper
 internal import LogicalVolumes
+public import ThinProvisioning
 
 extension LayerStore {
     /// The disk below the files of the pool, as a source of space for a monitor.
@@ -9,7 +10,9 @@ extension LayerStore {
     /// - Parameter limit: The largest size of the data file in bytes; `nil` for no limit.
     /// - Throws: ``LayerStoreError`` when the pool cannot be examined.
     public func growthFromFiles(limit: UInt64? = nil) throws -> PoolGrowthSource {
-        PoolGrowthSource(name: try DeviceName(existing: try poolReport().name)) { body in
+        let report = try poolReport()
+        let canGrow = report.data.file != nil || report.metadata.file != nil
+        return PoolGrowthSource(name: try DeviceName(existing: report.name), canGrow: canGrow) { body in
             try self.withPoolTable(body)
         } extend: { need, percent in
             let report = try self.poolReport()
@@ -41,13 +44,16 @@ extension PoolMonitor {
     ///   - store: The store.
     ///   - settings: When the pool is made larger, and by how much; `nil` takes the settings of the source.
     ///   - source: The source of the space; `nil` takes ``LayerStore/growthSource(limit:)``.
-    ///   - report: Receives the events, on the thread that runs the monitor.
+    ///   - observe: Receives the state of an active pool at each look, at least every ten seconds, on the thread that runs the
+    ///     monitor.
+    ///   - report: Receives the events, on the same thread.
     /// - Throws: ``LayerStoreError`` or `LogicalVolumeError` when the pool cannot be examined; `DeviceMapperError` when there
     ///   is no device mapper.
     public convenience init(
         for store: LayerStore, settings: PoolMonitorSettings? = nil, source: PoolGrowthSource? = nil,
+        observe: @escaping @Sendable (ThinPoolState) -> Void = { _ in },
         report: @escaping @Sendable (PoolEvent) -> Void
     ) throws {
-        try self.init(Control(), source ?? store.growthSource(), settings: settings, report: report)
+        try self.init(Control(), source ?? store.growthSource(), settings: settings, observe: observe, report: report)
     }
 }

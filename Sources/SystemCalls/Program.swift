@@ -21,7 +21,8 @@ package enum Program {
     ///   - isWanted: Is asked again and again, at least each twentieth of a second, until the program has ended. When it
     ///     answers no, the program is killed.
     /// - Returns: Its exit status, or 128 and the number of the signal that ended it, and what it printed.
-    /// - Throws: `ECANCELED` when the program was killed because it was not wanted any more. It may not have ended yet then.
+    /// - Throws: `ECANCELED` when the program was killed because it was not wanted any more. A program that
+    ///   has not ended two seconds later is left to run, and becomes a zombie.
     package static func run(
         _ program: FilePath, _ arguments: [String], longestOutput: Int = 1 << 16, isWanted: () -> Bool = { true }
     ) throws(Errno) -> (status: Int, output: String) {

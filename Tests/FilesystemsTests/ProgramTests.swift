@@ -60,14 +60,15 @@ import Testing
 
     /// The second one has started another program, which keeps its output open.
     ///
-    /// No zombie is left of it: a service would collect them, and whoever waits for any child would find the same one for ever.
-    @Test(arguments: ["exec sleep 60", "sleep 60 & sleep 60"])
+    /// No zombie is left of it: a service would collect them, and a caller that waits for any child would find the same one for ever.
+    @Test(arguments: ["echo $$ > FILE; exec sleep 60", "sleep 60 & echo $$ > FILE; sleep 60"])
     func aProgramThatIsNotWantedIsKilled(script: String) throws {
         let scratch = try ScratchDirectory()
         let file = scratch.appending("process")
         let begin = ContinuousClock.now
         #expect(throws: Errno.canceled) {
-            try Program.run("/bin/sh", ["-c", "echo $$ > '\(file)'; \(script)"]) {
+            try Program.run("/bin/sh", ["-c", script.replacing("FILE", with: "'\(file)'")]) {
+                // The file is not there at first.
                 (try? TextFile.read(file))?.last != "\n"
             }
         }

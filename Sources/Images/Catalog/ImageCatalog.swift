@@ -73,7 +73,7 @@ public struct ImageCatalog: Sendable {
 
     /// Whether a folder is the root of a store that this program made, which need not have images.
     ///
-    /// Docker's has no such file.
+    /// Docker's root has no such file before `init` is given there.
     private static func isStore(_ root: FilePath) -> Bool {
         // A file that cannot be examined cannot be read, and the caller says so.
         (try? Stat(root.appending("store.json")).type) == .regular

@@ -142,11 +142,12 @@ struct DeviceExamination {
             let thin = target.as(ThinTarget.self)
             guard thin?.identifier != UInt64(device.number.value) else { continue }
             let table =
-                thin.map { "shows the thin device \($0.identifier)" } ?? "has a table of the type “\(target.type)”"
+                thin.map { "shows the thin device \($0.identifier), and its uuid says \(device.number)" }
+                ?? "has a table of the type “\(target.type)” instead of its thin device \(device.number); "
+                + "“dmsetup remove --force” leaves “error” there"
             findings.add(
-                .mappedDevice, .error, device.name,
-                "the mapped device \(device.name) \(table), and its uuid says \(device.number): somebody has replaced its "
-                    + "table, as “dmsetup remove --force” does", "Unmount the layer, and mount it again")
+                .mappedDevice, .error, device.name, "the mapped device \(device.name) \(table)",
+                "Unmount the layer, and mount it again")
         }
     }
 }

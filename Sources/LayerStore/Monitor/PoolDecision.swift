@@ -26,7 +26,7 @@ public struct PoolDecision: Hashable, Sendable {
     public let grows: Bool
     /// The number of free data blocks at which the kernel is to report that the threshold is reached.
     ///
-    /// It is `nil` where the mark stays as it is: above the threshold, and where the pool is never made larger.
+    /// It is `nil` where the mark stays as it is: above the threshold, with a threshold of 100, and in a pool that must be checked.
     public let mark: UInt64?
 
     /// Decides.
@@ -35,8 +35,10 @@ public struct PoolDecision: Hashable, Sendable {
         // A pool is read-only for several reasons, and more space removes only one of them: full metadata.
         let isGrowable = !state.needsCheck && (state.mode != .readOnly || need.contains(.metadata))
         grows = !need.isEmpty && isGrowable
-        let isMarked = state.mode == .readWrite && settings.threshold < 100 && !need.contains(.data)
-        mark = isMarked ? Self.mark(for: state, settings.threshold) : nil
+        let isHealthy = state.mode == .readWrite && !state.needsCheck
+        mark =
+            isHealthy && settings.threshold < 100 && !need.contains(.data)
+            ? Self.mark(for: state, settings.threshold) : nil
     }
 
     private static func need(of state: ThinPoolState, _ threshold: Int) -> PoolNeed {

@@ -5,13 +5,14 @@ public import ThinProvisioning
 /// Watches a thin pool through the kernel's events, and makes it larger before it is full.
 ///
 /// The kernel reports an event when the number of the pool's free data blocks falls to a mark, when only 4 MiB of metadata
-/// are left, and when the pool is full. The monitor sees to it that the mark is at the threshold. It also looks at the pool
-/// every ten seconds, because the kernel reports nothing else: the use of metadata, the levels of the warnings, and that a
-/// lock becomes free or that the group gets a disk.
+/// are left, and when the pool's mode changes. The monitor sees to it that the mark is at the threshold. It also looks at the
+/// pool every ten seconds, because the kernel reports neither the use of metadata before that nor the levels of the warnings,
+/// and no kernel reports that a lock becomes free or that the group gets a disk.
 ///
 /// A new mark is a new table, for which the kernel suspends the pool and its thin devices. If the pool becomes full during
 /// that, the suspend may wait for writes that wait for space, until they fail after a minute. So the mark moves
-/// only while the use is below the threshold, and otherwise together with the pool's size.
+/// only while the use is below the threshold, and otherwise together with the pool's size. A mark that the kernel has
+/// reported is set again when the use is ten percent of the pool below the threshold.
 ///
 /// ``PoolDecision`` decides whether the pool grows, ``PoolGrowthSource`` makes it larger, and this class waits and reports.
 public final class PoolMonitor: Sendable {
@@ -52,6 +53,8 @@ public final class PoolMonitor: Sendable {
         var number: DeviceNumber?
         var news = PoolNews()
         var refusal: String?
+        /// The reason why the last look failed.
+        var failure: String?
         var isBeingMade = false
         /// Whether the kernel may have reported the mark already.
         ///
@@ -75,26 +78,35 @@ public final class PoolMonitor: Sendable {
         var known: [DeviceListEntry]? = nil
         while true {
             if let list = known {
-                known = try watcher.changes(from: list, withPrefix: name.description, timeout: memory.patience) ?? list
+                let present =
+                    try watcher.changes(from: list, withPrefix: name.description, timeout: memory.patience) ?? list
+                if event(in: present) != event(in: list) { memory.isMarkSpent = true }
+                known = present
             } else {
                 known = try control.devices(withPrefix: name.description)
                 if known?.contains(where: { $0.name == name }) != true { tell(.inactive, nil, "\(name) is not active") }
             }
             do {
                 try look(&memory)
+                memory.failure = nil
             } catch {
                 // The pool may have gone away during the look. If so, an event follows.
-                refuse(&memory, nil, "the pool cannot be looked at: \(error)")
+                let failure = "the pool cannot be looked at: \(error)"
+                if memory.failure != failure { tell(.notExtended, nil, failure) }
+                memory.failure = failure
             }
         }
     }
+
+    /// The number of the pool's last event; `nil` where there is no pool.
+    private func event(in list: [DeviceListEntry]) -> UInt32? { list.first { $0.name == name }?.eventNumber }
 
     private func tell(_ kind: PoolEvent.Kind, _ state: ThinPoolState?, _ message: String) {
         report(PoolEvent(kind: kind, time: Int64(time(nil)), state: state, message: message))
     }
 
     /// Reports once why the pool is not made larger.
-    private func refuse(_ memory: inout Memory, _ state: ThinPoolState?, _ refusal: String) {
+    private func refuse(_ memory: inout Memory, _ state: ThinPoolState, _ refusal: String) {
         if memory.refusal != refusal { tell(.notExtended, state, refusal) }
         memory.refusal = refusal
     }
@@ -137,8 +149,8 @@ public final class PoolMonitor: Sendable {
         if decision.need.isEmpty { memory.refusal = nil }
         if decision.need.contains(.data) { memory.isMarkSpent = true }
         if decision.grows, extend(decision.need, state, &memory) { return true }
-        guard let mark = decision.mark else { return false }
-        return try setMark(on: pool, mark, of: state.data.total, &memory)
+        guard source.canGrow, let mark = decision.mark else { return false }
+        return try setMark(on: pool, mark, state.data, &memory)
     }
 
     private func state(of pool: ThinPool) throws -> ThinPoolState? {
@@ -176,13 +188,17 @@ public final class PoolMonitor: Sendable {
 
     /// Sets the number of free data blocks at which the kernel reports the next event.
     ///
-    /// A mark that is up to one percent of the pool lower stays.
+    /// A mark that is a little lower stays.
     ///
     /// - Returns: Whether the pool has a new mark.
-    private func setMark(on pool: ThinPool, _ mark: UInt64, of total: UInt64, _ memory: inout Memory) throws -> Bool {
+    private func setMark(
+        on pool: ThinPool, _ mark: UInt64, _ usage: BlockUsage, _ memory: inout Memory
+    ) throws -> Bool {
         let present = try pool.target().target.lowWaterMark
-        let isRight = present <= mark && mark - present <= total / 100
-        guard memory.isMarkSpent || !isRight else { return false }
+        let isRight = present <= mark && mark - present <= min(usage.total / 100, mark / 2)
+        // Not while writers may fill the pool during the suspend.
+        let isToBeSetAgain = memory.isMarkSpent && usage.percent + 10 <= settings.threshold
+        guard isToBeSetAgain || !isRight else { return false }
         var isThere = false
         try source.withPoolTable {
             // The pool may have been taken down meanwhile, and its number given to another device. From here on it stays.

@@ -44,9 +44,7 @@ struct PoolBacking: Sendable {
     }
 
     /// The name of the metadata's device for people: the file, where it is one.
-    func metadataName(_ device: BlockDevice) -> FilePath {
-        source.metadataDevice == nil ? directory.metadataFile : device.path
-    }
+    func metadataName(_ device: FilePath) -> FilePath { source.metadataDevice == nil ? directory.metadataFile : device }
 
     private func open(_ device: String?, file: FilePath, size: UInt64?) throws -> Opened {
         guard let device else {

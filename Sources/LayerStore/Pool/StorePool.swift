@@ -137,7 +137,7 @@ struct StorePool: Sendable {
             data.close()
             metadata.close()
         }
-        if !mayBeNew { try requireMetadata(on: metadata.device) }
+        if !mayBeNew { try requireMetadata(on: metadata.device.path) }
         let target = ThinPoolTarget(
             metadataDevice: .number(metadata.device.number), dataDevice: .number(data.device.number),
             blockSize: Sectors(wholeSectorsIn: configuration.blockSize), lowWaterMark: Self.lowWaterMark,
@@ -163,8 +163,10 @@ struct StorePool: Sendable {
     /// (`__superblock_all_zeroes` in `drivers/md/dm-thin-metadata.c`).
     ///
     /// It may be another device than the one that is meant: after a restart, numbers and names of devices can change.
-    private func requireMetadata(on device: BlockDevice) throws {
-        guard try device.read(offset: 0, count: 4096).allSatisfy({ $0 == 0 }) else { return }
+    private func requireMetadata(on device: FilePath) throws {
+        // Not through the page cache, which may be older than what an earlier pool has written. The kernel refuses an empty device.
+        let source = try ThinMetadataDevice(device)
+        guard try source.blockCount() != 0, try source.readBlock(0).allSatisfy({ $0 == 0 }) else { return }
         throw LayerStoreError(
             .foreignDevice,
             "\(backing.metadataName(device)) has no pool's metadata: it begins with zeros, and \(directory.root) has layers. "

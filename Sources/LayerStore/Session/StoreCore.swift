@@ -123,7 +123,7 @@ final class StoreCore: Sendable {
 
     /// Activates the pool.
     ///
-    /// The kernel may make an empty one only where nothing has been made in it.
+    /// The kernel may make an empty one only for a store without any layer.
     ///
     /// - Parameter alone: The caller has the store alone, so that no other operation activates the pool.
     func activatePool(_ alone: StoreAlone) throws -> ThinPool {

@@ -11,7 +11,7 @@ final class Connections: Sendable {
     /// How long the end waits for calls that are under way.
     private static let patience = Duration.seconds(60)
     /// How long a client may take to close its connection after the last answer.
-    private static let closingTime = Duration.seconds(3)
+    private static let closingTime = Duration.seconds(2)
 
     let dispatcher: CallDispatcher
     private let state = Mutex(State())
@@ -86,14 +86,14 @@ final class Connections: Sendable {
         let end = ContinuousClock.now.advanced(by: Self.patience)
         repeat {
             wait(until: end) { $0.calls == 0 }
-            // A call whose request was on its way may begin still.
+            // A call whose request was on its way may still begin.
             wait(until: min(end, .now.advanced(by: Self.closingTime))) { $0.calls > 0 || $0.channels.isEmpty }
         } while calls > 0 && ContinuousClock.now < end
-        // Each is closed for writing and then altogether.
+        // The first close is for writing only; the second one closes the connections of clients that keep theirs.
         for _ in 0..<2 {
             for channel in state.withLock({ Array($0.channels.values) }) { channel.close(promise: nil) }
+            wait(until: .now.advanced(by: Self.closingTime)) { $0.channels.isEmpty }
         }
-        wait(until: .now.advanced(by: Self.closingTime)) { $0.channels.isEmpty }
     }
 
     private func wait(until end: ContinuousClock.Instant, _ isReached: (borrowing State) -> Bool) {
