@@ -9,40 +9,9 @@ import time
 
 import grpc
 
+from wire import field, fields
+
 METHODS = "/containerd.services.snapshots.v1.Snapshots/"
-
-
-def varint(value):
-    encoded = b""
-    while value > 127:
-        encoded += bytes([value & 127 | 128])
-        value >>= 7
-    return encoded + bytes([value])
-
-
-def text(number, value):
-    return varint(number << 3 | 2) + varint(len(value.encode())) + value.encode()
-
-
-def fields(message):
-    """The numbers and contents of the fields of a message, all of which are texts or messages."""
-    position = 0
-
-    def number():
-        nonlocal position
-        value = shift = 0
-        while True:
-            byte = message[position]
-            position += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value
-
-    while position < len(message):
-        tag, length = number(), number()
-        yield tag >> 3, message[position : position + length]
-        position += length
 
 
 def connect():
@@ -51,7 +20,7 @@ def connect():
 
 def call(action, key, parent=""):
     with connect() as channel:
-        answer = channel.unary_unary(METHODS + action.capitalize())(text(2, key) + text(3, parent), timeout=60)
+        answer = channel.unary_unary(METHODS + action.capitalize())(field(2, key) + field(3, parent), timeout=60)
     for _, mount in fields(answer) if action != "remove" else []:
         parts = list(fields(mount))
         options = ",".join(value.decode() for number, value in parts if number == 4)
