@@ -206,12 +206,9 @@ public struct ThinPool: Sendable {
     /// - Parameter length: The new length in sectors, not below the present one.
     /// - Throws: The kernel's reason; the pool runs on with its old length then.
     public func grow(to length: Sectors) throws(DeviceMapperError) {
-        try changeTable { entry in
-            if var target = entry.target.as(ThinPoolTarget.self) {
-                target.scaleLowWaterMark(from: entry.length, to: length)
-                entry.target = Target(target)
-            }
-            entry.length = length
+        try changeTable { target, present in
+            target.scaleLowWaterMark(from: present, to: length)
+            present = length
         }
     }
 
@@ -232,10 +229,8 @@ public struct ThinPool: Sendable {
     }
 
     private func setFeature(_ feature: ThinPoolTarget.Features, _ isSet: Bool) throws(DeviceMapperError) {
-        try changeTable { entry in
-            guard var target = entry.target.as(ThinPoolTarget.self) else { return }
+        try changeTable { target, _ in
             if isSet { target.features.insert(feature) } else { target.features.remove(feature) }
-            entry.target = Target(target)
         }
     }
 
@@ -243,19 +238,17 @@ public struct ThinPool: Sendable {
     ///
     /// - Throws: The kernel's reason; the pool runs on as before then.
     public func setLowWaterMark(_ mark: UInt64) throws(DeviceMapperError) {
-        try changeTable { entry in
-            guard var target = entry.target.as(ThinPoolTarget.self) else { return }
-            target.lowWaterMark = mark
-            entry.target = Target(target)
-        }
+        try changeTable { target, _ in target.lowWaterMark = mark }
     }
 
-    private func changeTable(_ change: (inout TableEntry) -> Void) throws(DeviceMapperError) {
+    /// Replaces the pool's table by one with another target or length.
+    private func changeTable(_ change: (inout ThinPoolTarget, inout Sectors) -> Void) throws(DeviceMapperError) {
         var table = try control.table(of: .number(number))
-        guard table.entries.count == 1 else {
+        guard table.entries.count == 1, var target = table.entries[0].target.as(ThinPoolTarget.self) else {
             throw DeviceMapperError(.invalidTable, device: name.description, detail: "a pool has one target")
         }
-        change(&table.entries[0])
+        change(&target, &table.entries[0].length)
+        table.entries[0].target = Target(target)
         // Requests that wait for space would never let a suspend end that waits for them.
         try control.replaceTable(of: .number(number), with: table, options: [.noFlush, .skipLockFS])
     }

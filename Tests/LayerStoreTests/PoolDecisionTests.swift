@@ -53,7 +53,8 @@ struct PoolDecisionTests {
     func growsWhereSpaceHelps(mode: String, needsCheck: Bool, metadata: UInt64, grows: Bool) throws {
         let decision = decision(try state(data: 900, metadata: metadata, mode: mode, needsCheck: needsCheck))
         #expect(decision.grows == grows && decision.need.contains(.data))
-        #expect((self.decision(try state(data: 0, mode: mode)).mark != nil) == (mode == "rw"))
+        let below = self.decision(try state(data: 0, mode: mode, needsCheck: needsCheck))
+        #expect((below.mark != nil) == (mode == "rw" && !needsCheck))
     }
 
     /// The event of the mark comes when the threshold is reached, and not before.

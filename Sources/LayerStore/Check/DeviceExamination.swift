@@ -135,8 +135,9 @@ struct DeviceExamination {
         // Without the device mapper no device is active.
         guard let control = try? store?.kernel.control() else { return }
         for device in facts.mappedDevices {
-            // A device that has just gone has no table.
+            // A name that the library does not take is no layer's.
             guard let name = try? DeviceName(device.name),
+                // A device that has just gone has no table.
                 let target = try? control.table(of: .name(name)).entries.first?.target
             else { continue }
             let thin = target.as(ThinTarget.self)

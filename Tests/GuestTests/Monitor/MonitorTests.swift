@@ -162,7 +162,7 @@ final class MonitorTests {
     /// The number of free blocks at which the kernel reports.
     private func mark() throws -> String { try Shell.run("dmsetup table '\(pool.name)' | cut -d ' ' -f 7") }
 
-    /// What is written below the threshold gives no event.
+    /// Writes below the threshold cause no event.
     private func takesFiguresBetweenEvents(of file: String) throws {
         try Shell.run("dd if=/dev/zero of='\(file)' bs=1M count=8 conv=fsync status=none")
         // The file system itself goes on writing for a while.

@@ -117,7 +117,7 @@ final class Connections: Sendable {
 ///
 /// It stands next to the socket. A client that writes to a socket that is closed gets `EPIPE`, and then may throw away answers that it
 /// has not read, although the calls were carried out. So the first close is for writing only: the client reads up to the end and
-/// closes the connection, and what it still sends is read. A second close is for both directions.
+/// closes the connection, and the service reads all that it still sends. A second close is for both directions.
 ///
 /// A connection on which the service has given up is closed at once: behind a GOAWAY with an error no frame can be understood, and
 /// nothing that arrives afterwards is kept.
