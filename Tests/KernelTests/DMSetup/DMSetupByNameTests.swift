@@ -10,7 +10,7 @@ import Testing
 
     /// Four devices, two of which stand on the others.
     private static let devices = [
-        "dmsetup create k --table '0 10 zero' -j 254 -m 33 --readonly --uid 7 --gid 9 --mode 640",
+        "dmsetup create k --table '0 10 zero' -j $major -m 33 --readonly --uid 7 --gid 9 --mode 640",
         "dmsetup create 'c d' --table \"0 100 linear $A 0\"",
         "dmsetup create vg-lv -u LVM-xyz --table \"0 100 linear $A 0\"",
         "dmsetup create top -u CRYPT-1 --table '0 10 linear /dev/mapper/k 0\n10 100 linear /dev/mapper/vg-lv 0'",
@@ -58,7 +58,7 @@ import Testing
                 "dmsetup create $(printf 'x%.0s' {1..128}) --notable",
                 "dmsetup create '' --notable", "dmsetup create x --notable --table '0 1 zero'",
                 "dmsetup create x --table '0 1 zero' --mode 9", "dmsetup create x --table '0 1 zero' -m 2",
-                "dmsetup create x --table '0 1 zero' -j 7 -m 33", "dmsetup create x --table '0 1 zero' -j 254 -m 33",
+                "dmsetup create x --table '0 1 zero' -j 7 -m 33", "dmsetup create x --table '0 1 zero' -j $major -m 33",
                 "dmsetup create x --addnodeonresume --addnodeoncreate --table '0 1 zero'",
                 "dmsetup create x --table '0 1 a-target-with-a-long-name'", "dmsetup create x --table '-1 1 zero'",
                 "dmsetup info",
@@ -83,9 +83,9 @@ import Testing
                 "dmsetup info", "dmsetup info k top nope", "dmsetup info nope", "dmsetup status k top nope",
                 "dmsetup status nope", "dmsetup table nope k", "dmsetup deps nope k", "dmsetup measure",
                 "dmsetup measure top",
-                "dmsetup measure nope", "dmsetup table -j 254 -m 33", "dmsetup table -j 254 -m 99",
+                "dmsetup measure nope", "dmsetup table -j $major -m 33", "dmsetup table -j $major -m 99",
                 "dmsetup table -u nope",
-                "dmsetup info -j 254 -m 99", "dmsetup info -j 254", "dmsetup info -u nope",
+                "dmsetup info -j $major -m 99", "dmsetup info -j $major", "dmsetup info -u nope",
                 "dmsetup table --target linear",
                 "dmsetup table top --target zero", "dmsetup status --target zero", "dmsetup status --noflush",
                 "dmsetup table -v k",
@@ -141,7 +141,7 @@ import Testing
                 "dmsetup resume nope k", "dmsetup suspend", "dmsetup resume", "dmsetup clear", "dmsetup clear nope",
                 "dmsetup load", "dmsetup load top", "dmsetup load top --table ''", "dmsetup load top /nonexistent",
                 "dmsetup load nope --table '0 1 zero'", "dmsetup load 'c d' --table '0 1 nonsense'",
-                "dmsetup load -j 254 -m 33 --table '0 1 nonsense'", "dmsetup load -u CRYPT-1 --table '0 1 zero'",
+                "dmsetup load -j $major -m 33 --table '0 1 nonsense'", "dmsetup load -u CRYPT-1 --table '0 1 zero'",
                 "dmsetup load top -r --table '0 1 zero'", "dmsetup resume top", "dmsetup info top",
                 "echo '0 7 zero' | dmsetup load top", "dmsetup resume -v top", "dmsetup wipe_table nope",
                 "dmsetup wipe_table",
@@ -187,7 +187,7 @@ import Testing
             Self.devices + [
                 "dmsetup remove", "dmsetup remove --force", "dmsetup remove nope", "dmsetup remove k",
                 "dmsetup remove -u nope",
-                "dmsetup remove -j 254 -m 99", "dmsetup remove --deferred k", "dmsetup info k", "dmsetup info -c k",
+                "dmsetup remove -j $major -m 99", "dmsetup remove --deferred k", "dmsetup info k", "dmsetup info -c k",
                 "dmsetup remove --force k", "dmsetup table", "dmsetup remove --retry nope",
                 "dmsetup remove top nope 'c d'",
                 "dmsetup ls", "dmsetup remove -v 'c d'", "dmsetup remove -u LVM-xyz", "dmsetup ls",
@@ -228,7 +228,7 @@ import Testing
             "--rows --noheadings", "--rows --separator ,", "--unquoted", "--unbuffered", "-o name --unbuffered",
             "--nameprefixes --separator '; '", "-O minor", "-O -minor,name", "-O +open,-name", "-O foo",
             "-o minor -O name",
-            "k", "k top", "k nope", "-u LVM-xyz", "-j 254 -m 33", "--inactive", "-v", "-O -open -o name,open --rows",
+            "k", "k top", "k nope", "-u LVM-xyz", "-j $major -m 33", "--inactive", "-v", "-O -open -o name,open --rows",
         ]
         let selections = [
             "minor=33", "name=~k", "name=k && (open=0 || minor>5) && !(suspended=1)", "name=", "minor>3", "foo=1",
@@ -236,7 +236,7 @@ import Testing
             "name!~k", "uuid=~^LVM", "name=k ||", "minor=x", "suspended=Active", "minor>=2 , open<1",
             "name=k # name=top",
             "!name=k", "!(name=k || name=top)", "name=\"c d\"", "name='top'", "name>k", "minor=~3", "name", "=k", "()",
-            "(name=k", "devnos_used=254:33", "read_ahead=256", "minor!=33", "major<=254", "attr=~L.*r", "", "  ",
+            "(name=k", "devnos_used=7:0", "read_ahead=256", "minor!=33", "major<=254", "attr=~L.*r", "", "  ",
         ]
         try comparison.expectSame(
             Self.devices + columns.map { "dmsetup info -c \($0)" }

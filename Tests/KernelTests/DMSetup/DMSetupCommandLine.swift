@@ -29,7 +29,7 @@ struct DMSetupCommandLine {
     private mutating func device() -> String {
         switch Int.random(in: 0..<12, using: &random) {
         case 0: "-u " + one(["U-1", "LVM-2", "nope"])
-        case 1: "-j 254 -m " + one(["0", "1", "2", "77"])
+        case 1: "-j $major -m " + one(["0", "1", "2", "77"])
         case 2: ""
         default: one(Self.names)
         }
@@ -51,7 +51,7 @@ struct DMSetupCommandLine {
         case 0...4:
             "create " + one(Self.names) + " " + table() + maybe(25, "-u " + one(["U-1", "LVM-2", "CRYPT-3"]))
                 + maybe(10, "--readonly") + maybe(8, "--mode " + one(["600", "8", "0640"])) + maybe(8, "--uid 7")
-                + maybe(8, "-j 254 -m " + one(["0", "20"])) + maybe(5, "--addnodeoncreate")
+                + maybe(8, "-j $major -m " + one(["0", "20"])) + maybe(5, "--addnodeoncreate")
                 + maybe(8, "--readahead 128")
         case 5: "create " + one(Self.names) + " --notable" + maybe(20, "-u U-1")
         case 6...8: "remove " + devices() + maybe(15, "--force") + maybe(15, "--deferred")

@@ -35,7 +35,7 @@ import Testing
                 + [
                     "dmstats create", "dmstats create --alldevices", "dmstats create nope", "dmstats create d two nope",
                     "dmstats create -u U-e", "dmstats create -u nope", "dmstats create f",
-                    "dmstats create -j 254 -m 1", "dmstats create -j 254", "dmstats create 'c d' --segments",
+                    "dmstats create -j $major -m 1", "dmstats create -j $major", "dmstats create 'c d' --segments",
                     "dmstats create f --segments", "dmstats create /dev/mapper/e",
                 ] + Self.regions)
     }
@@ -108,7 +108,7 @@ import Testing
 
     @Test func listsRegions() throws {
         let options = [
-            "", "d", "d two", "nope", "two nope", "f", "'c d'", "-u U-e", "-u nope", "-j 254 -m 1", "--alldevices",
+            "", "d", "d two", "nope", "two nope", "f", "'c d'", "-u U-e", "-u nope", "-j $major -m 1", "--alldevices",
             "--allprograms", "--programid foo", "--programid ''", "--regionid 0", "--allregions", "--histogram",
             "--area", "--region", "--group", "--area --region --group", "--histogram --notimesuffix", "--units s",
             "--units k", "--units k --nosuffix", "--units K", "--units 4k", "--units 3M", "--units H", "--units h",
@@ -148,7 +148,7 @@ import Testing
     @Test func reportsCounters() throws {
         // In dmsetup, the row of a region has other values in the columns of the area.
         let reports = [
-            "--area --group", "d --area", "two --group", "nope", "d nope", "f", "'c d'", "-u U-e", "-j 254 -m 1",
+            "--area --group", "d --area", "two --group", "nope", "d nope", "f", "'c d'", "-u U-e", "-j $major -m 1",
             "--area --histogram", "--area --histogram --relative", "--area --histogram --notimesuffix",
             "--area --histogram --relative --notimesuffix", "--region --histogram d", "--raw --area d",
             "--area --units s", "--area --units k d", "--units x d", "--programid foo", "--allprograms --area",
