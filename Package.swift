@@ -25,7 +25,10 @@ let daemon = TargetDependencyCondition.when(traits: ["Daemon"])
 /// A connection without a socket, for tests.
 let embedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio", condition: daemon)
 
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log", condition: daemon)
+
 let service: [Target.Dependency] = [
+    logging,
     .product(name: "NIOCore", package: "swift-nio", condition: daemon),
     .product(name: "NIOHPACK", package: "swift-nio-http2", condition: daemon),
     .product(name: "NIOHTTP2", package: "swift-nio-http2", condition: daemon),
@@ -56,6 +59,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
@@ -107,7 +111,7 @@ let package = Package(
                 .target(name: "ContainerdSnapshotter", condition: daemon),
                 .target(name: "Images", condition: images), "BlockDevices", "CShims", "DeviceMapper",
                 "LayerArchive", "LayerStore",
-                "LogicalVolumes", "SystemCalls", "ThinProvisioning", arguments, system,
+                "LogicalVolumes", "SystemCalls", "ThinProvisioning", arguments, logging, system,
             ],
             swiftSettings: strict),
         .testTarget(

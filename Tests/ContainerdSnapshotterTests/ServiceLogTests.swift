@@ -1,5 +1,6 @@
 #if Daemon
 import Glibc
+import Logging
 import SystemPackage
 import Testing
 
@@ -9,11 +10,11 @@ import Testing
 struct ServiceLogTests {
     @Test func doesNotWaitForItsReader() throws {
         let pipe = try FileDescriptor.pipe(options: .closeOnExec)
-        let log = ServiceLog(isJSON: false, isVerbose: true, output: pipe.writeEnd)
+        let log = ServiceLog(isJSON: false, isVerbose: true, output: pipe.writeEnd).logger
         let start = ContinuousClock.now
         let count = 4000
         let filling = String(repeating: "x", count: 1000)
-        for number in 0..<count { log.note(filling, [(name: "number", value: "\(number)")]) }
+        for number in 0..<count { log.info("\(filling)", metadata: ["number": "\(number)"]) }
         #expect(ContinuousClock.now - start < .seconds(10))
 
         // Once it is read again, it goes on, and says what is missing.
@@ -23,7 +24,7 @@ struct ServiceLogTests {
         while missing == 0 {
             let length = try unsafe buffer.withUnsafeMutableBytes { unsafe try pipe.readEnd.read(into: $0) }
             text += buffer[..<length]
-            log.note("again")
+            log.info("again")
             let read = String(decoding: text, as: UTF8.self).split(separator: "\n")
             guard let notice = read.first(where: { $0.contains("lines of this log are missing") }) else { continue }
             lines = read.count { $0.contains("number=") }

@@ -1,11 +1,12 @@
 #if Daemon
 internal import SystemCalls
 internal import LayerStore
+public import Logging
 internal import NIOPosix
 internal import Synchronization
 public import SystemPackage
 
-/// The log of the service, a line for each event on standard error: for the journal, or as JSON for programs.
+/// Where the loggers of the service write, a line for each event on standard error: for the journal, or as JSON for programs.
 ///
 /// A thread of its own writes the lines, so that no call waits for the reader of the log. While that reader does not
 /// keep up, lines are dropped, and a later line says how many.
@@ -28,7 +29,8 @@ public final class ServiceLog: Sendable {
     ///
     /// - Parameters:
     ///   - isJSON: Whether each line is an object in JSON.
-    ///   - isVerbose: Whether each call gets a line; otherwise those that failed for a reason of the store's.
+    ///   - isVerbose: Whether the loggers write what is of the level `debug`: a line for each call. Otherwise a call gets a line if it
+    ///     failed for a reason of the store's.
     ///   - output: Where the lines go.
     public init(isJSON: Bool, isVerbose: Bool, output: FileDescriptor = .standardError) {
         self.isJSON = isJSON
@@ -48,10 +50,12 @@ public final class ServiceLog: Sendable {
         isWritten.wait(seconds: 2)
     }
 
-    /// Says something.
-    public func note(
-        _ message: String, level: String = "info", _ fields: [(name: String, value: String)] = []
-    ) {
+    /// A logger that writes here.
+    public var logger: Logger {
+        Logger(label: "dmlayer") { _ in Handler(log: self, logLevel: isVerbose ? .debug : .info) }
+    }
+
+    private func write(_ message: String, _ level: Logger.Level, _ fields: Logger.Metadata) {
         let line = line(message, level, fields)
         let dropped = backlog.withLock { backlog -> Int? in
             guard backlog.bytes + line.utf8.count <= Self.longestBacklog else {
@@ -67,8 +71,8 @@ public final class ServiceLog: Sendable {
             dropped == 0
             ? ""
             : self.line(
-                "lines of this log are missing here, because they were not read in time", "warning",
-                [(name: "lines", value: String(dropped))])
+                "lines of this log are missing here, because they were not read in time", .warning,
+                ["lines": "\(dropped)"])
         writer.submit { [output] _ in
             // Where the output is closed, nobody listens.
             _ = try? output.writeAll((notice + line).utf8)
@@ -76,26 +80,16 @@ public final class ServiceLog: Sendable {
         }
     }
 
-    private func line(_ message: String, _ level: String, _ fields: [(name: String, value: String)]) -> String {
+    private func line(_ message: String, _ level: Logger.Level, _ fields: Logger.Metadata) -> String {
         var time = timespec()
         unsafe clock_gettime(CLOCK_REALTIME, &time)
         let milliseconds = String(1000 + time.tv_nsec / 1_000_000).dropFirst()
         var line = isJSON ? "{\"time\":\(time.tv_sec).\(milliseconds)" : "time=\(time.tv_sec).\(milliseconds)"
-        for (name, value) in [(name: "level", value: level), (name: "message", value: message)] + fields {
+        let parts = [("level", level.rawValue), ("message", message)]
+        for (name, value) in parts + fields.sorted(by: { $0.key < $1.key }).map({ ($0.key, "\($0.value)") }) {
             line += isJSON ? ",\(Self.quoted(name)):\(Self.quoted(value))" : " \(name)=\(Self.quoted(value))"
         }
         return line + (isJSON ? "}\n" : "\n")
-    }
-
-    func call(_ method: String, _ key: String, _ duration: Duration, failure: SnapshotterError?) {
-        let isGrave = [.internal, .resourceExhausted, .unavailable].contains(failure?.code)
-        guard isVerbose || isGrave else { return }
-        var fields = [
-            (name: "method", value: method), (name: "key", value: key),
-            (name: "microseconds", value: String(duration.microseconds)),
-        ]
-        fields.append((name: "code", value: failure?.code.rawValue ?? "ok"))
-        note(failure?.description ?? "done", level: isGrave ? "error" : "info", fields)
     }
 
     /// A text in quotation marks, as JSON has it.
@@ -112,6 +106,36 @@ public final class ServiceLog: Sendable {
             }
         }
         return quoted + "\""
+    }
+
+    /// The logger's way to the lines.
+    private struct Handler: LogHandler {
+        let log: ServiceLog
+        var logLevel: Logger.Level
+        var metadata: Logger.Metadata = [:]
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            let fields = metadata.merging(event.metadata ?? [:]) { $1 }
+            log.write(event.message.description, event.level, fields)
+        }
+    }
+}
+
+extension Logger {
+    /// Notes the end of a call: as an error where the store failed, or else for `debug` only.
+    func call(_ method: String, _ key: String, _ duration: Duration, failure: SnapshotterError?) {
+        let isGrave = [.internal, .resourceExhausted, .unavailable].contains(failure?.code)
+        log(
+            level: isGrave ? .error : .debug, "\(failure?.description ?? "done")",
+            metadata: [
+                "method": "\(method)", "key": "\(key)", "microseconds": "\(duration.microseconds)",
+                "code": "\(failure?.code.rawValue ?? "ok")",
+            ])
     }
 }
 

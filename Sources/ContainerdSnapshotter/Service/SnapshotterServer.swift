@@ -1,6 +1,7 @@
 #if Daemon
 internal import SystemCalls
 internal import LayerStore
+public import Logging
 internal import NIOCore
 internal import NIOPosix
 public import SystemPackage
@@ -13,7 +14,7 @@ public final class SnapshotterServer: Sendable {
     /// The path of containerd's socket: the service manager's, where it has handed one over.
     public let socket: FilePath
 
-    private let log: ServiceLog
+    private let log: Logger
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     /// Figures are wanted most while all the other threads are taken.
     private let metricsPool = NIOThreadPool(numberOfThreads: 1)
@@ -33,13 +34,12 @@ public final class SnapshotterServer: Sendable {
     /// - Throws: ``SnapshotterError``.
     public init(
         _ snapshotter: Snapshotter, socket: FilePath, metricsSocket: FilePath? = nil,
-        metricsAddress: MetricsAddress? = nil, log: ServiceLog
+        metricsAddress: MetricsAddress? = nil, log: Logger
     ) throws {
         self.log = log
         snapshotter.store.noteRemovalFailures { reason in
-            log.note(
-                "the space of a removed layer cannot be freed; it is tried again", level: "warning",
-                [(name: "reason", value: reason)])
+            log.warning(
+                "the space of a removed layer cannot be freed; it is tried again", metadata: ["reason": "\(reason)"])
         }
         let (group, metricsPool, metrics) = (group, metricsPool, ServiceMetrics())
         let connections = Connections(
@@ -94,7 +94,7 @@ public final class SnapshotterServer: Sendable {
         listener.setOption(.autoRead, value: true).whenSuccess { listener.read() }
         ReadinessNotice.send("READY=1")
         let signal = Self.awaitSignal()
-        log.note("the service ends", [(name: "signal", value: String(signal))])
+        log.info("the service ends", metadata: ["signal": "\(signal)"])
         ReadinessNotice.send("STOPPING=1")
         for listener in metricsListeners { listener.close(promise: nil) }
         // A connection that was accepted is set up before the clients are told of the end. Those that come later wait for the

@@ -1,5 +1,6 @@
 #if Daemon
 public import LayerStore
+public import Logging
 internal import SystemCalls
 public import SystemPackage
 internal import ThinProvisioning
@@ -16,7 +17,7 @@ public final class SpaceFollower: Sendable {
 
     private let directory: FilePath
     private let store: LayerStore
-    private let log: ServiceLog
+    private let log: Logger
 
     /// Names the directory.
     ///
@@ -24,7 +25,7 @@ public final class SpaceFollower: Sendable {
     ///   - directory: An absolute path. Where nothing is mounted there, an ext4 is made (with `mkfs.ext4`) and mounted.
     ///   - store: The store.
     ///   - log: Where a failure is noted. The service goes on without the view then.
-    public init(at directory: FilePath, of store: LayerStore, log: ServiceLog) {
+    public init(at directory: FilePath, of store: LayerStore, log: Logger) {
         (self.directory, self.store, self.log) = (directory, store, log)
     }
 
@@ -43,7 +44,7 @@ public final class SpaceFollower: Sendable {
             }
         }
         guard let follower else {
-            return log.note("the view of the space stays as it is: no thread can be started", level: "error")
+            return log.error("the view of the space stays as it is: no thread can be started")
         }
         pthread_detach(follower)
         isShown.wait(seconds: 30)
@@ -63,9 +64,9 @@ public final class SpaceFollower: Sendable {
         } catch {
             let reason = "\(error)"
             if reason != last {
-                log.note(
-                    "the view of the space cannot be kept", level: "error",
-                    [(name: "directory", value: directory.string), (name: "reason", value: reason)])
+                log.error(
+                    "the view of the space cannot be kept",
+                    metadata: ["directory": "\(directory)", "reason": "\(reason)"])
             }
             return reason
         }

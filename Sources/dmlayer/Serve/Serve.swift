@@ -2,6 +2,7 @@
 internal import ArgumentParser
 internal import ContainerdSnapshotter
 internal import LayerStore
+internal import Logging
 internal import SystemPackage
 
 /// The command `serve`.
@@ -73,19 +74,19 @@ struct Serve: ParsableCommand {
             try MetricsAddress(
                 parsing: $0, allowsRemote: metricsAllowRemote || configuration?.metricsAllowRemote == true)
         }
-        let log = ServiceLog(isJSON: options.output.isJSON, isVerbose: verbose)
-        defer { log.flush() }
+        let output = ServiceLog(isJSON: options.output.isJSON, isVerbose: verbose)
+        defer { output.flush() }
+        let log = output.logger
         var storageOptions = try options.allStorageOptions()
         // Its layers go to guests, which may read every byte of their devices.
         storageOptions.zeroesNewBlocksByDefault = true
         let store = try LayerStore.initialize(
-            options.rootPath(), options: storageOptions, note: { log.note($0, level: "warning") })
-        if let warning = try store.poolReport().zeroingWarning { log.note(warning, level: "warning") }
+            options.rootPath(), options: storageOptions, note: { log.warning("\($0)") })
+        if let warning = try store.poolReport().zeroingWarning { log.warning("\(warning)") }
         let snapshotter = try Snapshotter(store, mapsOwners: remapsIDs || configuration?.remapsIDs == true)
         for file in snapshotter.damaged {
-            log.note(
-                "a layer's file cannot be understood, and may be a snapshot", level: "error",
-                [(name: "file", value: file)])
+            log.error(
+                "a layer's file cannot be understood, and may be a snapshot", metadata: ["file": "\(file)"])
         }
         let socket = socket.map { FilePath($0) } ?? configuration?.socket ?? "/run/dmlayer/snapshotter.sock"
         let server = try SnapshotterServer(
@@ -95,12 +96,9 @@ struct Serve: ParsableCommand {
         if let spaceView = spaceView.map({ FilePath($0) }) ?? configuration?.spaceView {
             SpaceFollower(at: spaceView, of: store, log: log).start()
         }
-        log.note(
+        log.info(
             "the service is ready",
-            [
-                (name: "socket", value: server.socket.string), (name: "root", value: store.root.string),
-                (name: "snapshots", value: String(snapshotter.count)),
-            ])
+            metadata: ["socket": "\(server.socket)", "root": "\(store.root)", "snapshots": "\(snapshotter.count)"])
         server.run()
     }
 }

@@ -147,7 +147,7 @@ import ThinProvisioning
     @Test func followsThePool() throws {
         let fixture = try StoreFixture(["dm.loopmetadatasize=4m"])
         let store = fixture.store
-        let log = ServiceLog(isJSON: false, isVerbose: false)
+        let log = ServiceLog(isJSON: false, isVerbose: false).logger
         let follower = SpaceFollower(at: directory, of: store, log: log)
         let view = SpaceView(at: directory)
         func expectPool() throws {

@@ -1,4 +1,5 @@
 #if Daemon
+internal import Logging
 internal import NIOCore
 
 /// Runs calls, each where its method says, and counts them.
@@ -12,14 +13,14 @@ final class CallDispatcher: Sendable {
     private let memory: CallQueue
     private let run: @Sendable (Call) -> Void
     private let metrics: ServiceMetrics
-    private let log: ServiceLog
+    private let log: Logger
 
     /// - Parameters:
     ///   - services: The methods of each service, by its full name.
     ///   - threads: How many calls may be in the kernel at a time.
     ///   - metrics: Where calls are counted.
     ///   - log: Where calls are noted.
-    init(_ services: [String: [CallMethod]], threads: Int, _ metrics: ServiceMetrics, _ log: ServiceLog) {
+    init(_ services: [String: [CallMethod]], threads: Int, _ metrics: ServiceMetrics, _ log: Logger) {
         let methods = services.flatMap { service, methods in methods.map { ("/\(service)/\($0.name)", $0) } }
         self.methods = Dictionary(methods) { first, _ in first }
         self.metrics = metrics
@@ -76,7 +77,7 @@ final class CallDispatcher: Sendable {
         Self.end(call, "", outcome, hasRun: false, metrics, log)
     }
 
-    private static func run(_ call: Call, _ metrics: ServiceMetrics, _ log: ServiceLog) {
+    private static func run(_ call: Call, _ metrics: ServiceMetrics, _ log: Logger) {
         metrics.run()
         var key = ""
         let outcome = Call.Outcome { () throws(SnapshotterError) in
@@ -89,7 +90,7 @@ final class CallDispatcher: Sendable {
     }
 
     private static func end(
-        _ call: Call, _ key: String, _ outcome: Call.Outcome, hasRun: Bool, _ metrics: ServiceMetrics, _ log: ServiceLog
+        _ call: Call, _ key: String, _ outcome: Call.Outcome, hasRun: Bool, _ metrics: ServiceMetrics, _ log: Logger
     ) {
         let duration = ContinuousClock.now - call.start
         var failure: SnapshotterError?
