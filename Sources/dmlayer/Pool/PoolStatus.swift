@@ -72,7 +72,7 @@ struct PoolStatus: ParsableCommand {
             ["Data:", use(report.data)],
             ["Metadata:", use(report.metadata)],
             ["Low-water mark:", mark ?? "-"],
-            ["When full:", whenFull(report)],
+            ["When full:", report.whenFull],
             ["New blocks:", newBlocks(report)],
             ["Discards:", discards(report)],
             ["Data file:", file(report.data.file)],
@@ -115,15 +115,6 @@ struct PoolStatus: ParsableCommand {
     private func percent(_ part: UInt64, of whole: UInt64) -> String {
         let tenths = whole == 0 ? 0 : (Double(part) / Double(whole) * 1000).rounded()
         return "\(UInt64(tenths) / 10).\(UInt64(tenths) % 10)%"
-    }
-
-    private func whenFull(_ report: PoolReport) -> String {
-        if report.errorIfNoSpace { return "writes fail at once" }
-        return switch report.noSpaceTimeout {
-        case nil: "writes wait for more space"
-        case 0: "writes wait for more space, for ever (no_space_timeout)"
-        case let seconds?: "writes wait for more space, and fail after \(seconds) s (no_space_timeout)"
-        }
     }
 
     private func newBlocks(_ report: PoolReport) -> String {
