@@ -10,14 +10,18 @@ struct PoolStatus: ParsableCommand {
         abstract: "Say how the pool is, and what to do about it.",
         discussion: """
             Nothing is committed in the pool. Problems are listed with the commands that mend them; the command itself \
-            succeeds all the same, so that a script looks at the list. In JSON, sizes are in bytes.
+            succeeds all the same, so that a script looks at the list. In JSON, sizes are in bytes. A pool that is not \
+            active is activated, but not with --watch.
             """)
 
+    @OptionGroup var watch: WatchOption
     @OptionGroup var options: GlobalOptions
 
     func run() throws {
-        let report = try options.openStore().poolReport()
-        try options.output.print(json: json(report), text: text(report))
+        try watch.run(options.output) { output in
+            let report = try options.openStore().poolReport(activating: watch.interval == nil)
+            try output.print(json: json(report), text: text(report))
+        }
     }
 
     private func json(_ report: PoolReport) -> JSONValue {
