@@ -70,7 +70,7 @@ public struct MountTable: Hashable, Sendable {
     }
 
     /// A path keeps its bytes, which need not be UTF-8.
-    private static func path(_ field: ArraySlice<UInt8>) -> FilePath {
+    static func path(_ field: ArraySlice<UInt8>) -> FilePath {
         unsafe FilePath(platformString: unescaped(field).map(CChar.init(bitPattern:)) + [0])
     }
 

@@ -12,10 +12,11 @@ extension LayerStore {
 
     /// The state of the pool, and what to do about it.
     ///
-    /// A pool that is not active is activated; that the kernel refuses this is a part of the report. Nothing is
-    /// committed.
-    public func poolReport() throws(LayerStoreError) -> PoolReport {
-        try attempting("ask for the state of the pool") { try PoolReporting(core: core).run() }
+    /// That the kernel refuses to activate the pool is a part of the report. Nothing is committed.
+    ///
+    /// - Parameter activating: Whether a pool that is not active is activated; the report says less about it otherwise.
+    public func poolReport(activating: Bool = true) throws(LayerStoreError) -> PoolReport {
+        try attempting("ask for the state of the pool") { try PoolReporting(core: core).run(activating: activating) }
     }
 
     /// The figures of the pool as it is: nothing is activated, written or committed, and no layer's file is read.

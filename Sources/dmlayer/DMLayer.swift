@@ -65,7 +65,7 @@ struct DMLayer: ParsableCommand {
                 try command.run()
             } catch  where exitCode(for: error) == .failure {
                 // A command that throws a bare status has said the rest itself.
-                if !(error is ExitCode) { Output.error("\(error)") }
+                if !(error is ExitCode) { Output.error("\(error)\(Privileges.advice(about: "\(error)"))") }
                 throw ExitCode.failure
             }
         } catch {

@@ -6,6 +6,19 @@ internal import SystemPackage
 struct Output {
     /// Whether results are printed as JSON.
     let isJSON: Bool
+    /// Whether a result in JSON is on a line of its own, because more of them follow.
+    private var isOfRounds = false
+
+    init(isJSON: Bool) {
+        self.isJSON = isJSON
+    }
+
+    /// The output of a command that prints its whole result again and again: in JSON, each is on a line.
+    var ofRounds: Output {
+        var output = self
+        output.isOfRounds = true
+        return output
+    }
 
     /// Prints a result.
     ///
@@ -17,7 +30,7 @@ struct Output {
     func print<Result: Encodable>(
         json: @autoclosure () throws -> Result, text: @autoclosure () -> String?
     ) throws {
-        try write(json(), text(), formatting: [.prettyPrinted])
+        try write(json(), text(), formatting: isOfRounds ? [] : [.prettyPrinted])
     }
 
     /// Prints one of many results that appear one after the other, each on a line of its own, in JSON as well.
@@ -77,6 +90,9 @@ struct Output {
         bytes.append(UInt8(ascii: "\n"))
         try Self.write(bytes)
     }
+
+    /// Writes text to standard output as it is.
+    static func write(_ text: String) throws { try write(Array(text.utf8)) }
 
     private static func write(_ bytes: [UInt8]) throws {
         do {

@@ -111,6 +111,14 @@ struct PoolDecisionTests {
         #expect(message(try state(data: 0, mode: "ro", needsCheck: true))?.contains("metadata check") == true)
         #expect(message(nil)?.contains("pool is now failed: its metadata could not be read") == true)
         #expect(message(try state(data: 0)) == "pool is now rw: it works again")
+        func advice(_ seconds: UInt64?) throws -> String? {
+            var news = PoolNews()
+            return news.messageAboutMode(
+                of: try state(data: 1000, mode: "out_of_data_space"), "pool", timeout: NoSpaceTimeout(seconds: seconds))
+        }
+        #expect(try advice(90)?.hasSuffix("wait, and fail after 90 s (no_space_timeout). Add space now") == true)
+        #expect(try advice(0)?.hasSuffix("wait, for ever (no_space_timeout). Add space now") == true)
+        #expect(try advice(nil)?.hasSuffix("wait. Add space now") == true)
         // A pool that is wrong from the start is told as well.
         var other = PoolNews()
         #expect(other.messageAboutMode(of: nil, "pool") != nil)

@@ -16,7 +16,8 @@ import ThinProvisioning
             + "queue_if_no_space - 1024", root: FilePath = "/var/lib/dmlayer", refusal: String? = nil,
         isSuspended: Bool = false, isReadOnlyByRequest: Bool = false, isForeign: Bool = false, hasFiles: Bool = true,
         allocated: UInt64 = 100 << 20, diskFree: UInt64 = 50 << 30, snapshots: UInt32 = 0,
-        zeroesNewBlocks: Bool = false, lostFiles: [LostPoolFile] = []
+        zeroesNewBlocks: Bool = false, noSpaceTimeout: UInt64? = 60, hasTimedOut: Bool = false,
+        lostFiles: [LostPoolFile] = []
     ) throws -> PoolReport {
         var state: ThinPoolState?
         if case .available(let available) = try ThinPoolStatus(parsing: status, blockSize: 128) { state = available }
@@ -34,7 +35,8 @@ import ThinProvisioning
             data: .init(device: "/dev/loop0", usage: state?.data, file: file("data", 10 << 30, allocated)),
             metadata: .init(device: "/dev/loop1", usage: state?.metadata, file: file("metadata", 64 << 20, 64 << 20)),
             lowWaterMark: 2 << 30, minimumFreeSpacePercent: 10, errorIfNoSpace: state?.errorIfNoSpace ?? false,
-            zeroesNewBlocks: zeroesNewBlocks, noSpaceTimeout: 60, discards: state?.discards, isPassdownWanted: true,
+            hasTimedOut: hasTimedOut, zeroesNewBlocks: zeroesNewBlocks, noSpaceTimeout: noSpaceTimeout,
+            discards: state?.discards, isPassdownWanted: true,
             lostFiles: lostFiles,
             deviceCount: 3,
             snapshotCount: snapshots)
@@ -85,7 +87,7 @@ import ThinProvisioning
     @Test func saysWhatMakesSpace() throws {
         let full = "0 1000/16384 163840/163840 - out_of_data_space discard_passdown queue_if_no_space - 1024"
         let problem = try #require(try report(.outOfDataSpace, status: full).problems.first)
-        #expect(problem.summary.hasSuffix("waits"))
+        #expect(problem.summary.contains("full: writes wait"))
         #expect(
             problem.steps.compactMap(\.command).prefix(2) == ["dmlayer pool resize 21474836480", "dmlayer remove ID"])
         #expect(
@@ -96,6 +98,23 @@ import ThinProvisioning
         let summaries = try report(status: low, allocated: 10 << 30).problems.map(\.summary)
         #expect(summaries.count == 2)
         #expect(summaries.allSatisfy { $0.contains("no layer can be made") && $0.contains("dm.min_free_space=10%") })
+    }
+
+    @Test func saysHowLongWritesWait() throws {
+        let full = "0 1000/16384 163840/163840 - out_of_data_space discard_passdown queue_if_no_space - 1024"
+        for (seconds, hasTimedOut, words) in [
+            (60, false, "writes wait for more space, and fail after 60 s (no_space_timeout)"),
+            (0, false, "writes wait for more space, for ever (no_space_timeout)"),
+            (nil, false, "writes wait for more space"),
+            (5, true, "writes have waited for 5 s (no_space_timeout), and fail now until there is more space"),
+        ] as [(UInt64?, Bool, String)] {
+            let report = try report(
+                .outOfDataSpace, status: full, noSpaceTimeout: seconds, hasTimedOut: hasTimedOut)
+            #expect(report.whenFull == words)
+            #expect(report.problems.first?.summary == "the pool's data is full: \(words)")
+        }
+        let failing = full.replacing("queue_if", with: "error_if")
+        #expect(try report(.outOfDataSpace, status: failing).problems[0].summary.hasSuffix("full: writes fail at once"))
     }
 
     @Test func warnsOfPromisesThatTheDiskCannotKeep() throws {

@@ -50,7 +50,7 @@ public final class KernelTransport: ControlTransport {
         switch errno {
         case .permissionDenied, .notPermitted:
             code = .notPermitted
-            detail = "device mapper commands need root"
+            detail = "device mapper commands need root; run it as root"
         case .noSuchFileOrDirectory:
             code = .noDeviceMapper
             detail = "load the module with “modprobe dm_mod”; in a container, pass the node in"

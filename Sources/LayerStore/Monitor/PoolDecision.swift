@@ -68,22 +68,27 @@ struct PoolNews: Sendable {
     private var warned: [String: Int] = [:]
 
     /// The message about a change of the pool's mode; `nil` when the mode is the same as before.
-    mutating func messageAboutMode(of state: ThinPoolState?, _ name: String) -> String? {
+    ///
+    /// - Parameter timeout: How long writes wait in a full pool; it is asked for where that matters.
+    mutating func messageAboutMode(
+        of state: ThinPoolState?, _ name: String, timeout: @autoclosure () -> NoSpaceTimeout = .current
+    ) -> String? {
         var mode = state?.mode.rawValue ?? "failed"
         if state?.needsCheck == true { mode += ", needs_check" }
         defer { self.mode = mode }
         guard mode != self.mode, self.mode != nil || mode != "rw" else { return nil }
-        return "\(name) is now \(mode): \(Self.advice(state))"
+        return "\(name) is now \(mode): \(Self.advice(state, timeout))"
     }
 
-    private static func advice(_ state: ThinPoolState?) -> String {
+    private static func advice(_ state: ThinPoolState?, _ timeout: () -> NoSpaceTimeout) -> String {
         switch state?.mode {
         case _ where state?.needsCheck == true:
             "the metadata must be checked after an error. Shut down the users of the pool, deactivate it, and run "
                 + "“dmlayer metadata check --clear-needs-check” on its metadata. Repair what that finds with “dmlayer metadata "
                 + "repair”. Then activate the pool again"
         case .readWrite?: "it works again"
-        case .outOfDataSpace?: "writes that need space wait, and fail after a minute. Add space now"
+        case .outOfDataSpace? where state?.errorIfNoSpace == true: "writes that need space fail. Add space now"
+        case .outOfDataSpace?: "writes that need space wait\(timeout().words). Add space now"
         case .readOnly? where state?.metadata.free == 0:
             "its metadata is full, and nothing can be changed. Add metadata space, with “dmlayer pool extend --metadata SIZE” "
                 + "to a pool of LVM's and “dmlayer pool resize --metadata SIZE” to one on files"

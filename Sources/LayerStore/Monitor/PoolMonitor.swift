@@ -10,7 +10,7 @@ public import ThinProvisioning
 /// and no kernel reports that a lock becomes free or that the group gets a disk.
 ///
 /// A new mark is a new table, for which the kernel suspends the pool and its thin devices. If the pool becomes full during
-/// that, the suspend may wait for writes that wait for space, until they fail after a minute. So the mark moves
+/// that, the suspend may wait for writes that wait for space, until the kernel's timeout lets them fail. So the mark moves
 /// only while the use is below the threshold, and otherwise together with the pool's size. A mark that the kernel has
 /// reported is set again when the use is ten percent of the pool below the threshold.
 ///

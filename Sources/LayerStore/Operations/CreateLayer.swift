@@ -83,7 +83,8 @@ struct CreateLayer {
         guard size >= origin.size else {
             throw LayerStoreError(
                 .sizeTooSmall,
-                "\(ByteSize.decimal(size)) is smaller than its parent \(parent) with " + ByteSize.decimal(origin.size))
+                "\(ByteSize.decimal(size)) is smaller than its parent \(parent) with \(ByteSize.decimal(origin.size)); give at "
+                    + "least \(origin.size) bytes, or no size for that of the parent")
         }
         return size
     }

@@ -19,7 +19,7 @@ struct ResizeLayer {
                 throw LayerStoreError(
                     .sizeTooSmall,
                     "it has \(ByteSize.decimal(record.size)) (\(record.size) bytes) and cannot become smaller, "
-                        + "\(ByteSize.decimal(size)) (\(size) bytes)")
+                        + "\(ByteSize.decimal(size)) (\(size) bytes); give a larger size")
             }
             let active = try core.devices.active(record.deviceID, of: layer)
             try core.devices.requireUnread(active, id)

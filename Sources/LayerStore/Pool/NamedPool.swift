@@ -155,14 +155,15 @@ struct NamedPool: Sendable {
 
     /// Activates the logical volume, or completes what of it is active.
     ///
-    /// - Returns: Whether there is such a logical volume.
-    func activateVolume(_ control: Control) throws -> Bool {
+    /// - Returns: Why there is no such logical volume; `nil` where it is active now.
+    func failureOfActivation(_ control: Control) throws -> String? {
         do {
-            guard let volume = try volume(control) else { return false }
+            guard let volume = try volume(control) else { return "no volume group has it" }
             try volume.activate(control, isReadOnly: access == .readOnly)
-            return true
+            return nil
         } catch let error as LogicalVolumeError where error.code == .notFound {
-            return false
+            // It names the disks that lvm2's configuration leaves out, one of which may have the pool.
+            return "no volume group has it (\(error))"
         } catch let error as LogicalVolumeError {
             throw LayerStoreError(.backingStore, "cannot activate the pool \(path): \(error)", underlying: error)
         }

@@ -120,12 +120,11 @@ struct StorePool: Sendable {
     func activate(_ alone: StoreAlone, mayBeNew: Bool) throws -> ThinPool {
         let control = try kernel.control()
         if let named {
-            if try named.activateVolume(control), let pool = try named.active(control) {
-                return pool
-            }
+            let reason = try named.failureOfActivation(control)
+            if reason == nil, let pool = try named.active(control) { return pool }
             throw LayerStoreError(
                 .backingStore,
-                "the pool \(named.path) is not active, and no volume group has it; activate it where it was made. If it "
+                "the pool \(named.path) is not active, and \(reason ?? "has gone"); activate it where it was made. If it "
                     + "has another name now, “dmlayer --storage-opt dm.thinpooldev=NAME init” takes that")
         }
         let (name, uuid) = (try identity.poolName(), try identity.poolUUID(access))

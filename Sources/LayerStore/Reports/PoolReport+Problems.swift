@@ -31,16 +31,26 @@ extension PoolReport {
                         .init("If it fails again, check its metadata as follows."),
                     ] + repair))
         case .inactive:
+            guard let refusal else { break }
             problems.append(
-                PoolProblem("the kernel refuses to activate the pool: \(refusal ?? "")", [Self.kernelLog] + repair))
+                PoolProblem("the kernel refuses to activate the pool: \(refusal)", [Self.kernelLog] + repair))
         case .readOnly: problems.append(readOnly)
         case .outOfDataSpace:
             problems.append(
                 PoolProblem(
-                    "the pool's data is full: what needs a new block \(errorIfNoSpace ? "fails" : "waits")",
+                    "the pool's data is full: \(whenFull)",
                     [moreData, fewerLayers, remount]))
         }
         return problems + shortages + warnings
+    }
+
+    /// What happens to writes that need a new block when the pool is full, or now that it is.
+    public var whenFull: String {
+        if errorIfNoSpace { return "writes fail at once" }
+        let timeout = NoSpaceTimeout(seconds: noSpaceTimeout)
+        guard hasTimedOut else { return "writes wait for more space" + timeout.words }
+        let time = noSpaceTimeout.map { $0 == 0 ? "" : " for \($0) s" } ?? ""
+        return "writes have waited\(time) (no_space_timeout), and fail now until there is more space"
     }
 
     /// The data that a guest can see and the command that prevents it; `nil` where new blocks are filled with zeros.

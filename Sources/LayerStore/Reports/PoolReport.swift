@@ -12,7 +12,7 @@ public struct PoolReport: Hashable, Sendable {
         case readOnly = "ro"
         /// The metadata could not be read or written: every layer fails.
         case failed
-        /// The kernel refuses to activate it.
+        /// It is not active: the kernel refuses to activate it, or nothing has tried to.
         case inactive
     }
 
@@ -48,7 +48,7 @@ public struct PoolReport: Hashable, Sendable {
     public let isMadeElsewhere: Bool
     /// The accesses that the pool allows its devices.
     public let condition: Condition
-    /// Why the kernel refuses to activate the pool.
+    /// Why the kernel refuses to activate the pool; `nil` when it was not asked to.
     public let refusal: String?
     /// Whether everything waits until somebody resumes the pool.
     public let isSuspended: Bool
@@ -68,6 +68,8 @@ public struct PoolReport: Hashable, Sendable {
     public let minimumFreeSpacePercent: Int
     /// Whether a write that needs a new block fails at once when the pool is full.
     public let errorIfNoSpace: Bool
+    /// Whether such writes have waited for the whole ``noSpaceTimeout``, so that they fail now.
+    public let hasTimedOut: Bool
     /// Whether the pool fills a new block with zeros before a layer gets it.
     ///
     /// Without this, a reader of a layer's whole device finds the data of removed layers there.
@@ -86,7 +88,7 @@ public struct PoolReport: Hashable, Sendable {
         root: FilePath, name: String, device: String? = nil, isForeign: Bool, isMadeElsewhere: Bool,
         condition: Condition, refusal: String? = nil, isSuspended: Bool, needsCheck: Bool, isReadOnlyByRequest: Bool,
         blockSize: UInt64, data: Space, metadata: Space, lowWaterMark: UInt64? = nil, minimumFreeSpacePercent: Int,
-        errorIfNoSpace: Bool, zeroesNewBlocks: Bool, noSpaceTimeout: UInt64? = nil,
+        errorIfNoSpace: Bool, hasTimedOut: Bool = false, zeroesNewBlocks: Bool, noSpaceTimeout: UInt64? = nil,
         discards: ThinPoolState.DiscardPolicy? = nil, isPassdownWanted: Bool, lostFiles: [LostPoolFile] = [],
         deviceCount: Int, snapshotCount: UInt32? = nil
     ) {
@@ -106,6 +108,7 @@ public struct PoolReport: Hashable, Sendable {
         self.lowWaterMark = lowWaterMark
         self.minimumFreeSpacePercent = minimumFreeSpacePercent
         self.errorIfNoSpace = errorIfNoSpace
+        self.hasTimedOut = hasTimedOut
         self.zeroesNewBlocks = zeroesNewBlocks
         self.noSpaceTimeout = noSpaceTimeout
         self.discards = discards

@@ -13,16 +13,17 @@ struct PoolReporting {
 
     /// The state of the pool, and what to do about it.
     ///
-    /// A pool that is not active is activated; that the kernel refuses this is a part of the report.
-    func run() throws -> PoolReport {
+    /// That the kernel refuses to activate the pool is a part of the report.
+    func run(activating: Bool = true) throws -> PoolReport {
         core.resumeAbandoned()
+        guard activating else { return try core.readingPoolIfActive(report) ?? report(inactiveBecause: nil) }
         do {
             return try core.readingPool(report)
         } catch let error as LayerStoreError {
             guard let refusal = error.underlying as? DeviceMapperError, refusal.command == .loadTable else {
                 throw error
             }
-            return try report(refusal)
+            return try report(inactiveBecause: refusal)
         }
     }
 
@@ -55,17 +56,23 @@ struct PoolReporting {
             lowWaterMark: target.lowWaterMark * pool.blockSize.bytes,
             minimumFreeSpacePercent: configuration.minimumFreeSpacePercent,
             errorIfNoSpace: target.features.contains(.errorIfNoSpace),
-            zeroesNewBlocks: !target.features.contains(.skipBlockZeroing), noSpaceTimeout: Self.noSpaceTimeout,
+            // The kernel lets writes fail from the timeout on, without a change of the table.
+            hasTimedOut: state?.mode == .outOfDataSpace && state?.errorIfNoSpace == true
+                && !target.features.contains(.errorIfNoSpace),
+            zeroesNewBlocks: !target.features.contains(.skipBlockZeroing),
+            noSpaceTimeout: NoSpaceTimeout.current.seconds,
             discards: state?.discards,
             isPassdownWanted: target.features.isDisjoint(with: [.noDiscardPassdown, .ignoreDiscard]),
             lostFiles: lost,
             deviceCount: try core.registry.records().count, snapshotCount: superblock?.time)
     }
 
-    private func report(_ refusal: DeviceMapperError) throws -> PoolReport {
-        PoolReport(
-            root: directory.root, name: try core.identity.poolName().description, device: nil, isForeign: false,
-            isMadeElsewhere: false, condition: .inactive, refusal: refusal.description, isSuspended: false,
+    private func report(inactiveBecause refusal: DeviceMapperError?) throws -> PoolReport {
+        let named = core.pool.named.flatMap { FilePath($0.path).lastComponent?.string }
+        return PoolReport(
+            root: directory.root, name: try named ?? core.identity.poolName().description, device: nil,
+            isForeign: named != nil, isMadeElsewhere: configuration.pool.isMadeElsewhere, condition: .inactive,
+            refusal: refusal?.description, isSuspended: false,
             needsCheck: superblock?.needsCheck ?? false, isReadOnlyByRequest: false,
             blockSize: configuration.blockSize,
             data: PoolReport.Space(device: configuration.pool.dataDevice, usage: nil, file: try backing.dataSpace()),
@@ -73,7 +80,8 @@ struct PoolReporting {
                 device: configuration.pool.metadataDevice, usage: nil, file: try backing.metadataSpace()),
             lowWaterMark: nil, minimumFreeSpacePercent: configuration.minimumFreeSpacePercent,
             errorIfNoSpace: configuration.errorIfNoSpace ?? false,
-            zeroesNewBlocks: configuration.zeroesNewBlocks ?? false, noSpaceTimeout: Self.noSpaceTimeout, discards: nil,
+            zeroesNewBlocks: configuration.zeroesNewBlocks ?? false, noSpaceTimeout: NoSpaceTimeout.current.seconds,
+            discards: nil,
             isPassdownWanted: true, lostFiles: [], deviceCount: try core.registry.records().count,
             snapshotCount: superblock?.time)
     }
@@ -84,12 +92,6 @@ struct PoolReporting {
     private var superblock: ThinPoolSuperblock? {
         // Metadata that cannot be read says nothing here; a check reports it.
         configuration.pool.metadataFileSize == nil ? nil : try? DockerRoot.superblock(of: directory.metadataFile)
-    }
-
-    /// A parameter of the kernel's module, the same for all pools.
-    private static var noSpaceTimeout: UInt64? {
-        // A kernel without the module loaded has no such parameter.
-        (try? PseudoFile.readLine("/sys/module/dm_thin_pool/parameters/no_space_timeout")).flatMap { UInt64($0) }
     }
 
     // MARK: Figures

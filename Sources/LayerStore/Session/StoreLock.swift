@@ -167,7 +167,10 @@ extension StoreLock {
             let users = LockUser.holders(of: path, offset: scope.offset)
             let has =
                 users.isEmpty ? "another operation has" : users.map(\.description).joined(separator: ", ") + " has"
-            throw LayerStoreError(.busy, "\(has) \(scope.description) and did not release it in time; try again later")
+            throw LayerStoreError(
+                .busy,
+                "\(has) \(scope.description) and did not release it in time; try again later, or give more time with "
+                    + "--patience SECONDS")
         }
 
         /// Takes the locks of layers, in one order, whatever the order of their names here.

@@ -24,7 +24,9 @@ struct StoreSession {
         try enter(core) { way in
             let pool = try way.join() ?? way.activate()
             let session = StoreSession(core: core, pool: pool, holder: way.holder)
-            return try body(session, way.holder.lock(layers, sharing: shared))
+            let locked = try way.holder.lock(layers, sharing: shared)
+            try core.requireRunning(pool, until: way.holder.deadline)
+            return try body(session, locked)
         }
     }
 

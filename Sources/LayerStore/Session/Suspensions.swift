@@ -48,14 +48,31 @@ extension StoreCore {
     /// Whether a device is suspended although no operation keeps it so.
     ///
     /// An operation that keeps a device suspended has the lock for so long. Nothing is locked to find that out, so both are
-    /// asked again and again for half a second: an operation can begin or end between two questions.
-    func isLeftSuspended(_ device: DeviceReference) throws -> Bool {
+    /// asked again and again until a moment, or for half a second: an operation can begin or end between two questions.
+    func isLeftSuspended(_ device: DeviceReference, until deadline: Deadline? = nil) throws -> Bool {
         let control = try kernel.control()
-        let isRight: Bool? = try waiting(until: .after(.milliseconds(500))) {
+        let isRight: Bool? = try waiting(until: deadline ?? .after(.milliseconds(500))) {
             if try locks.isHeld(.suspension) { return true }
             return try control.informationIfPresent(on: device)?.isSuspended == true ? nil : true
         }
         return isRight == nil
+    }
+
+    /// Refuses to begin an operation on a pool that a person or another program has suspended: it would wait for the pool as
+    /// long as that one does not resume it, or seem to be done while everything that uses a layer stands still.
+    ///
+    /// The program that made the pool suspends it for its own work, until `deadline` at most.
+    ///
+    /// - Throws: ``LayerStoreError/Code/busy``.
+    func requireRunning(_ pool: ThinPool, until deadline: Deadline) throws {
+        let device = DeviceReference.number(pool.number)
+        guard try pool.control.informationIfPresent(on: device)?.isSuspended == true,
+            try isLeftSuspended(device, until: self.pool.named == nil ? nil : deadline)
+        else { return }
+        throw LayerStoreError(
+            .busy,
+            "the pool \(pool.name) is suspended, and no operation on the store has done that; everything that uses its layers "
+                + "waits. “dmlayer dm resume \(pool.name)” lets it go on")
     }
 
     /// Resumes what a process left suspended when it died.

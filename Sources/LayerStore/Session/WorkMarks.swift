@@ -89,7 +89,7 @@ final class WorkMarks: Sendable {
             throw LayerStoreError(
                 .busy,
                 "other operations of this process have the numbers of the store's devices and did not release them in "
-                    + "time; try again later")
+                    + "time; try again later, or give more time with --patience SECONDS")
         }
         LockOrder.didTake(.turn, self)
         defer {

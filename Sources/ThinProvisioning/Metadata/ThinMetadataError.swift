@@ -60,7 +60,8 @@ extension ThinMetadataError: CustomStringConvertible {
         let place = block.map { "block \($0) of the pool's metadata: " } ?? ""
         let advice =
             code == .inconsistent
-            ? "; if the pool is active it was changed meanwhile, if it is not, thin_check tells the damage" : ""
+            ? "; if the pool is active, it was changed meanwhile: try again. If it is not, “dmlayer metadata check” tells the "
+                + "damage" : ""
         return place + detail + advice
     }
 }

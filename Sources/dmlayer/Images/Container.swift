@@ -17,37 +17,43 @@ struct ContainerList: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List all containers, as “docker ps --all” does.")
 
-    @Flag(name: .shortAndLong, help: "Print only the ids.")
-    var quiet = false
-
     @Flag(help: "Do not cut ids and commands short.")
     var noTrunc = false
 
+    @OptionGroup(title: "LISTING OPTIONS") var listing: ListingOptions
     @OptionGroup var options: GlobalOptions
 
     func run() throws {
-        let containers = try options.containers().containers
-        try options.output.print(json: containers.map(ContainerJSON.init), text: text(containers))
-    }
-
-    private func text(_ containers: [StoredContainer]) -> String? {
-        guard !quiet else { return containers.isEmpty ? nil : containers.map { id(of: $0) }.joined(separator: "\n") }
-        let rows = containers.map { container in
-            let command = container.command
-            let isLong = !noTrunc && command.count > 20
-            return [
-                id(of: container), container.imageName, "\"\(isLong ? command.prefix(19) + "…" : command[...])\"",
-                DockerText.age(of: container.created), status(of: container.state), "", container.name,
-            ]
+        let view = try listing.view(Self.listing(isCut: !noTrunc), options.output)
+        try listing.watch.run(options.output) { output in
+            try view.print(options.containers().containers, to: output) { $0.map(ContainerJSON.init) }
         }
-        return DockerText.table([["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"]] + rows)
     }
 
-    private func id(of container: StoredContainer) -> String {
-        noTrunc ? container.id.hexadecimal : container.id.short
+    private static func listing(isCut: Bool) -> Listing<StoredContainer> {
+        func id(_ container: StoredContainer) -> String { isCut ? container.id.short : container.id.hexadecimal }
+        return Listing(
+            fields: [
+                ListingField("id", "CONTAINER ID", { .text($0.id.hexadecimal) }, cell: id),
+                ListingField("image", "IMAGE") { .text($0.imageName) },
+                ListingField("command", "COMMAND", { .text($0.command) }, cell: { command(of: $0, isCut: isCut) }),
+                ListingField(
+                    "created", "CREATED", { .text($0.created) }, cell: { DockerText.age(of: $0.created) }),
+                ListingField("status", "STATUS") { .text(status(of: $0.state)) },
+                ListingField("ports", "PORTS") { _ in .text("") },
+                ListingField("name", "NAMES") { .text($0.name) },
+                ListingField("image_id", "IMAGE ID", isColumn: false) { ListingValue($0.image?.description) },
+                ListingField("running", "RUNNING", isColumn: false) { .text("\($0.state.isRunning)") },
+                ListingField("exit_code", "EXIT CODE", isColumn: false) { .number($0.state.exitCode) },
+            ], key: id, table: DockerText.table)
     }
 
-    private func status(of state: StoredContainer.State) -> String {
+    private static func command(of container: StoredContainer, isCut: Bool) -> String {
+        let command = container.command
+        return "\"\(isCut && command.count > 20 ? command.prefix(19) + "…" : command[...])\""
+    }
+
+    private static func status(of state: StoredContainer.State) -> String {
         if state.isRunning { return "Up when Docker ended" }
         guard !state.started.hasPrefix("0001-") else { return "Created" }
         return "Exited (\(state.exitCode)) \(DockerText.age(of: state.finished))"

@@ -37,15 +37,18 @@ struct PoolExtend: ParsableCommand {
     func run() throws {
         var growth = ThinPoolGrowth(devices: devices, overwritesDevices: force, data: .everythingFree)
         if let metadata {
-            guard let bytes = ByteSize.parse(metadata) else {
-                throw ValidationError("--metadata \(metadata) is no size; write a number with k, m, g or t behind it")
-            }
-            growth.metadataBytes = bytes
+            growth.metadataBytes = try SizeArgument.bytes(metadata, of: "--metadata")
             // With free extents alone only the metadata is meant.
             if devices.isEmpty { growth.data = .nothing }
         }
         let volume = try selection.volume(options)
         let result = try volume.extend(by: growth, try Control())
+        // Devices may be named again, after a command that was interrupted.
+        guard !devices.isEmpty || result.data > 0 || result.metadata > 0 else {
+            throw Failure(
+                "nothing was added to \(volume), because the volume group \(result.group.name) has no free extent; name a new "
+                    + "device, which becomes a part of the volume group")
+        }
         let extent = result.group.extentSize.bytes
         let summary = Summary(
             pool: volume.description, dataAdded: result.data * extent, metadataAdded: result.metadata * extent,

@@ -10,14 +10,18 @@ struct PoolStatus: ParsableCommand {
         abstract: "Say how the pool is, and what to do about it.",
         discussion: """
             Nothing is committed in the pool. Problems are listed with the commands that mend them; the command itself \
-            succeeds all the same, so that a script looks at the list. In JSON, sizes are in bytes.
+            succeeds all the same, so that a script looks at the list. In JSON, sizes are in bytes. A pool that is not \
+            active is activated, but not with --watch.
             """)
 
+    @OptionGroup var watch: WatchOption
     @OptionGroup var options: GlobalOptions
 
     func run() throws {
-        let report = try options.openStore().poolReport()
-        try options.output.print(json: json(report), text: text(report))
+        try watch.run(options.output) { output in
+            let report = try options.openStore().poolReport(activating: watch.interval == nil)
+            try output.print(json: json(report), text: text(report))
+        }
     }
 
     private func json(_ report: PoolReport) -> JSONValue {
@@ -72,7 +76,7 @@ struct PoolStatus: ParsableCommand {
             ["Data:", use(report.data)],
             ["Metadata:", use(report.metadata)],
             ["Low-water mark:", mark ?? "-"],
-            ["When full:", whenFull(report)],
+            ["When full:", report.whenFull],
             ["New blocks:", newBlocks(report)],
             ["Discards:", discards(report)],
             ["Data file:", file(report.data.file)],
@@ -115,15 +119,6 @@ struct PoolStatus: ParsableCommand {
     private func percent(_ part: UInt64, of whole: UInt64) -> String {
         let tenths = whole == 0 ? 0 : (Double(part) / Double(whole) * 1000).rounded()
         return "\(UInt64(tenths) / 10).\(UInt64(tenths) % 10)%"
-    }
-
-    private func whenFull(_ report: PoolReport) -> String {
-        if report.errorIfNoSpace { return "writes fail at once" }
-        return switch report.noSpaceTimeout {
-        case nil: "writes wait for more space"
-        case 0: "writes wait for more space, for ever (no_space_timeout)"
-        case let seconds?: "writes wait for more space, and fail after \(seconds) s (no_space_timeout)"
-        }
     }
 
     private func newBlocks(_ report: PoolReport) -> String {

@@ -21,11 +21,21 @@ import Testing
         #expect(output.hasPrefix("dmlayer: cannot write the result to standard output: No space left"))
     }
 
+    /// The advice is there where the error is another one than the device mapper's, too.
+    @Test func saysThatRootCanDoIt() throws {
+        let scratch = try ScratchDirectory()
+        try Shell.run("mkdir -m 700 '\(scratch.path)/root' && chmod 755 '\(scratch.path)'")
+        let (status, output) = try Shell.runForStatus(
+            "setpriv --reuid=65534 --clear-groups '\(DMLayerCommand.path)' --root '\(scratch.path)/root' list")
+        #expect(status == 1)
+        #expect(output == "dmlayer: cannot open \(scratch.path)/root: Permission denied; run it as root")
+    }
+
     @Test func needsRoot() throws {
         let (status, output) = try Shell.runForStatus("setpriv --reuid=65534 '\(DMLayerCommand.path)' dm version")
         #expect(status == 1)
         #expect(
             output == "dmlayer: cannot open /dev/mapper/control: Permission denied (errno 13): "
-                + "device mapper commands need root")
+                + "device mapper commands need root; run it as root")
     }
 }

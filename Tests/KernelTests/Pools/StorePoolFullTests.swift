@@ -163,6 +163,10 @@ import ThinProvisioning
         #expect(errors.contains { $0.contains("No space left on device") }, "\(errors)")
         let seconds = try writers.secondsOfLastWrite()
         #expect(seconds.contains { $0 >= 2 } && seconds.allSatisfy { $0 <= 10 }, "\(seconds)")
+        let report = try fixture.run("pool status").output
+        #expect(
+            report.contains("When full:       writes have waited for 3 s (no_space_timeout), and fail now"), "\(report)"
+        )
         #expect(try fixture.run("pool resize 256m").status == 0)
         try writers.verify()
         try fixture.finish()

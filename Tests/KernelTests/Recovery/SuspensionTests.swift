@@ -71,6 +71,26 @@ import Testing
         try fixture.finish()
     }
 
+    /// A pool that a person has suspended stays so, and no operation seems to be done or waits for it.
+    @Test func refusesAPoolThatSomebodyElseSuspended() throws {
+        let fixture = try StoreFixture()
+        let (parent, child) = (try LayerID("parent"), try LayerID("child"))
+        try fixture.store.create(parent)
+        _ = try fixture.store.mount(parent)
+        let pool = try pool(fixture)
+        try Shell.run("dmsetup suspend '\(pool)'")
+        for arguments in ["create child --parent parent", "create child", "mount parent", "resize parent 400m"] {
+            let (status, output) = try Shell.runForStatus(
+                "timeout 20 '\(DMLayerCommand.path)' --root '\(fixture.root)' \(arguments)")
+            #expect(status == 1 && output.contains("“dmlayer dm resume \(pool)” lets it go on"), "\(output)")
+        }
+        #expect(try fixture.suspendedDevices().contains { $0.contains(pool) })
+        try DMLayerCommand.run("dm resume '\(pool)'")
+        try fixture.store.create(child, parent: parent)
+        try fixture.store.unmount(parent)
+        try fixture.finish()
+    }
+
     /// The number of the pool's device is another device's as soon as the pool has been taken down.
     @Test func resumesNoDeviceOfAnotherProgramByThePoolsNumber() throws {
         let fixture = try StoreFixture()

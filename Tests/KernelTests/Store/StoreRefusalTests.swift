@@ -17,6 +17,10 @@ import Testing
             ("create new --parent nowhere", "the parent layer nowhere does not exist"),
             ("create there", "there is a layer there already"),
             ("create new --parent there --size 300m", "314.6MB is smaller than its parent there with 419.4MB"),
+            (
+                "create new --parent there --size 300m",
+                "give at least 419430400 bytes, or no size for that of the parent"
+            ),
             ("mount nowhere", "the layer nowhere does not exist"),
             ("unmount nowhere", "the layer nowhere does not exist"),
             ("inspect nowhere", "the layer nowhere does not exist"),
@@ -48,6 +52,23 @@ import Testing
         #expect(performing: { try fixture.store.remove(.base) }, throws: isRefusal)
         try fixture.store.create(LayerID("layer"))
         try fixture.finish()
+    }
+
+    /// A store in the mount point of a file system that is not mounted would hide the one on that file system, or be hidden.
+    @Test func makesNoStoreInAMountPointWithoutAMount() throws {
+        let scratch = try ScratchDirectory()
+        try Shell.run(
+            "mkdir -p '\(scratch.path)/disk' && echo '/dev/lost \(scratch.path)/disk ext4 nofail 0 2' > '\(scratch.path)/fstab'"
+        )
+        for command in ["init", "serve --socket '\(scratch.path)/socket'"] {
+            let (status, output) = try Shell.runForStatus(
+                """
+                unshare -m sh -c "mount --bind '\(scratch.path)/fstab' /etc/fstab && \
+                    timeout 20 '\(DMLayerCommand.path)' --root '\(scratch.path)/disk/root' \(command)"
+                """)
+            #expect(status == 1 && output.contains("“mount \(scratch.path)/disk”"), "\(output)")
+        }
+        #expect(try Shell.run("ls '\(scratch.path)/disk'") == "")
     }
 
     @Test func refusesWhereItMayNot() throws {

@@ -81,8 +81,13 @@ struct InitMaking {
         guard let named = core.pool.named else { return }
         let control = try core.kernel.control()
         if try core.pool.active() == nil {
-            // A pool that is not there, or not to be had, has nothing of this store.
-            guard record != nil, (try? named.activateVolume(control)) == true else { return }
+            guard record != nil else { return }
+            do {
+                guard try named.failureOfActivation(control) == nil else { return }
+            } catch {
+                // A pool that is not there, or not to be had, has nothing of this store.
+                return
+            }
         }
         guard let pool = try core.pool.active() else { return }
         let numbers = try record.map { [$0.deviceID] } ?? numbersInMaking()

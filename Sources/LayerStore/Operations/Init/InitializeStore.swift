@@ -15,6 +15,7 @@ struct InitializeStore {
 
     /// - Returns: The store.
     func run() throws -> StoreCore {
+        try requireMountedRoot()
         let claim = try StoreClaim(root, owner: owner)
         do {
             let kept = try StoreConfiguration.read(in: claim.directory, options)
@@ -25,6 +26,20 @@ struct InitializeStore {
             claim.giveBack()
             throw error
         }
+    }
+
+    /// Refuses to make a store in the mount point of a file system that `/etc/fstab` names and that is not mounted.
+    ///
+    /// The store that is meant may be on that file system, and would be hidden when this one is made in its place.
+    private func requireMountedRoot() throws {
+        // What cannot be examined is not there.
+        let isThere = ["store.json", "metadata"].contains { (try? Stat(root.appending($0))) != nil }
+        guard !isThere, let missing = FilesystemList.current().missingMount(above: root, in: try MountTable.current())
+        else { return }
+        throw LayerStoreError(
+            .backingStore,
+            "\(missing) is not mounted, and /etc/fstab says that a file system belongs there, on which a store may be. Mount "
+                + "it first, with “mount \(missing)”. To make a store without it, take its line out of /etc/fstab")
     }
 
     /// Takes away what an `init` that was killed has left: devices that are active, and files.

@@ -14,11 +14,13 @@ struct SpaceOption: ParsableArguments {
     func read(_ store: LayerStore) throws -> [LayerID: LayerSpace] {
         isWanted ? try store.space().layers : [:]
     }
-}
 
-extension LayerSpace {
-    /// The cells of a table with the headings ``headings``.
-    var cells: [String] { [mapped, exclusive, shared].map(ByteSize.decimal) }
-
-    static let headings = ["MAPPED", "EXCLUSIVE", "SHARED"]
+    /// The fields of a listing with the space of each row; none where it is not asked for.
+    func fields<Row>(_ space: @escaping (Row) -> LayerSpace?) -> [ListingField<Row>] {
+        guard isWanted else { return [] }
+        func field(_ name: String, _ value: @escaping (LayerSpace) -> UInt64) -> ListingField<Row> {
+            ListingField(name, name.uppercased()) { space($0).map { .bytes(value($0)) } ?? .none }
+        }
+        return [field("mapped", \.mapped), field("exclusive", \.exclusive), field("shared", \.shared)]
+    }
 }

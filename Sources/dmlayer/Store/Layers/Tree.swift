@@ -12,9 +12,12 @@ struct Tree: ParsableCommand {
             """)
 
     @OptionGroup var space: SpaceOption
+    @OptionGroup var watch: WatchOption
     @OptionGroup var options: GlobalOptions
 
-    func run() throws {
+    func run() throws { try watch.run(options.output, printTree) }
+
+    private func printTree(to output: Output) throws {
         let store = try options.openStore()
         let spaces = try space.read(store)
         var parents: [String: String?] = [:]
@@ -24,7 +27,7 @@ struct Tree: ParsableCommand {
             known[id.text] = spaces[id]
         }
         let forest = LayerForest(parents: parents, spaces: known)
-        try options.output.print(json: forest.roots, text: forest.roots.map(\.text).joined(separator: "\n"))
+        try output.print(json: forest.roots, text: forest.roots.map(\.text).joined(separator: "\n"))
     }
 }
 
