@@ -37,7 +37,9 @@ final class AdoptionTests {
         try plansWithoutAChange()
         try refusesADeviceInUse()
         try takesOver()
+        try beginsAnewAfterAKill()
         try goesBack(before)
+        try goesBackFromTheService()
         try goesOn()
         try outlivesTheMachine()
         try removesTheImage()
@@ -55,8 +57,10 @@ final class AdoptionTests {
             ctr snapshots \(snapshotter) prepare empty
             """)
         if said.contains("status ") { say(said) }
-        checks.check(
-            "containerd has four snapshots of its own", try shell.output("dmsetup ls | grep -c pool-snap-"), "2")
+        // containerd collects the snapshot of the container that is gone a moment later.
+        try checks.wait(for: "the end of a snapshot") {
+            try shell.output("dmsetup ls | grep -c pool-snap-") == "2"
+        }
     }
 
     private func refusesWhileContainerdRuns() throws {
@@ -107,6 +111,25 @@ final class AdoptionTests {
         try refuses("a second time the root is refused", Self.adopt, "holds a store already")
     }
 
+    /// The state that a process leaves which is killed before its last step.
+    private func beginsAnewAfterAKill() throws {
+        try shell.run(
+            """
+            set -e
+            cd '\(layer.root)'
+            jq -c '.making = {files: [], devices: [], is_volume_group_new: false, was_pool_active: true, is_adoption: true}' \
+                store.json > /run/store.json
+            rm "$(ls -d metadata/* | tail -n 1)"
+            cp /run/store.json store.json
+            """)
+        try refuses(
+            "a store that is half taken over is refused", "list", "not complete",
+            "dmlayer snapshot adopt” is making it")
+        try refuses("also by init", "init", "dmlayer snapshot adopt")
+        checks.check(
+            "the same command begins anew", try layer(Self.adopt), "\(layer.root) has 4 snapshots of the pool pool")
+    }
+
     /// Nothing was made or removed: containerd goes on with its own snapshotter.
     private func goesBack(_ before: String) throws {
         try machine.startContainerd("own")
@@ -115,13 +138,33 @@ final class AdoptionTests {
         checks.check(
             "and it runs another", try shell.everything("\(runs) back cat /etc/version"), "two")
         try machine.stopContainerd()
+        try shell.run("rm -r '\(layer.root)'")
+    }
+
+    /// The service has started, which made its base device, and nothing else.
+    private func goesBackFromTheService() throws {
+        try layer(Self.adopt)
+        try machine.startService()
+        try machine.stopService()
+        try layer("shutdown")
+        try machine.startContainerd("own")
+        checks.check(
+            "containerd can go back from the service as well",
+            try shell.everything("\(runs) back cat /etc/version") + " " + machine.content(of: "own", in: "stopped"),
+            "two kept")
+        try machine.stopContainerd()
+        try shell.run("rm -r '\(layer.root)'")
+        checks.check(
+            "a thin device that nobody knows is named, and stays",
+            try layer(Self.adopt).lines.count { $0.contains("the thin device 8388608 has no snapshot, and stays") } == 1
+        )
+        try shell.run("rm -r '\(layer.root)'; dmsetup message pool 0 'delete 8388608'")
     }
 
     private func goesOn() throws {
         try machine.startContainerd("own")
         let before = try machine.snapshots()
         try machine.stopContainerd()
-        try shell.run("rm -r '\(layer.root)'")
         try layer(Self.adopt)
         try renames()
         try machine.startService()
