@@ -149,7 +149,7 @@ let package = Package(
         .testTarget(
             name: "ContainerdSnapshotterTests",
             dependencies: [
-                "ContainerdSnapshotter", "LayerStore", "TestSupport", embedded, system,
+                "ContainerdSnapshotter", "LayerStore", "TestSupport", "ThinProvisioning", embedded, system,
             ] + service,
             swiftSettings: strict),
         .testTarget(

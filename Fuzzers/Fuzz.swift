@@ -7,8 +7,8 @@ struct FuzzTarget: Sendable {
     let run: @Sendable ([UInt8]) -> Void
 
     static let all: [FuzzTarget] = [
-        .answers, .daemon, .documents, .frames, .identifiers, .images, .labels, .metadata, .mounts, .options, .records,
-        .repairs,
+        .answers, .daemon, .databases, .documents, .frames, .identifiers, .images, .labels, .metadata, .mounts,
+        .options, .records, .repairs,
         .status, .superblocks, .tables, .tar, .volumes,
     ]
 

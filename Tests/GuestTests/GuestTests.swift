@@ -16,6 +16,7 @@ enum GuestTests {
                GuestTests docker-snapshotter DMLAYER DOCKER
                GuestTests docker-images DMLAYER DOCKER
                GuestTests containerd DMLAYER CONTAINERD VERSION PROMETHEUS [SUITE]
+               GuestTests adoption DMLAYER CONTAINERD VERSION FILESYSTEM
                GuestTests dmsetup-users DMSETUP CONTAINERD
                GuestTests static BINARY LIMIT
         """
@@ -43,6 +44,11 @@ enum GuestTests {
                     containerd: FilePath(words[2]), version: words[3], prometheus: FilePath(words[4]),
                     suite: words.count > 5 ? FilePath(words[5]) : nil)
                 try ContainerdTests(checks, program: FilePath(words[1]), places).run()
+            case ("adoption", 5):
+                try AdoptionTests(
+                    checks, program: FilePath(words[1]), containerd: FilePath(words[2]), version: words[3],
+                    filesystem: words[4]
+                ).run()
             case ("dmsetup-users", 3):
                 try DMSetupUsersTests(checks, program: FilePath(words[1]), containerd: FilePath(words[2])).run()
             case ("static", 3):

@@ -234,6 +234,13 @@ struct RecoveryPlanTests {
         facts.records["base"] = Self.record(0, isInitialized: true)
         facts.thinDevices = Set((0..<10_000).compactMap { ThinDeviceID($0 % 3 == 0 ? $0 : $0 / 2) })
         #expect(RecoveryPlan(facts).nextBlock == ThinDeviceID(10_000))
+        // The other program of the pool counts from 1 on, and the store far behind it.
+        facts.firstNumber = ThinDeviceID(1 << 23)
+        #expect(RecoveryPlan(facts).nextBlock == ThinDeviceID(1 << 23))
+        facts.thinDevices?.formUnion([1 << 23, 1 << 23 + 1].compactMap { ThinDeviceID($0) })
+        #expect(RecoveryPlan(facts).nextBlock == ThinDeviceID(1 << 23 + 2))
+        facts.records["one"] = Self.record(1 << 23 + 50)
+        #expect(RecoveryPlan(facts).nextBlock == ThinDeviceID(1 << 23 + 51))
     }
 
     @Test func changesNothingInAPoolThatTakesNoChanges() {

@@ -232,8 +232,13 @@ struct StorePool: Sendable {
     // MARK: Reading
 
     /// The metadata of an active pool, on its device.
-    func metadataDevice(of pool: ThinPool) throws -> ThinMetadataDevice {
-        switch try pool.target().target.metadataDevice {
+    func metadataDevice(of pool: ThinPool) throws -> ThinMetadataDevice { try pool.metadataDevice() }
+}
+
+extension ThinPool {
+    /// The metadata of the pool, on its device.
+    func metadataDevice() throws -> ThinMetadataDevice {
+        switch try target().target.metadataDevice {
         case .number(let number): try ThinMetadataDevice(DeviceNode.path(of: number))
         case .path(let path): try ThinMetadataDevice(FilePath(path))
         }

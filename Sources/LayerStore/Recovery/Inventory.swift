@@ -29,6 +29,8 @@ struct Inventory: Hashable, Sendable {
     var transaction: DockerTransaction?
     var poolTransactionID: UInt64?
 
+    /// The least number that the store gives to a thin device of its own; `nil` where it is the one behind its layers.
+    var firstNumber: ThinDeviceID?
     /// Whether no other program makes thin devices in the pool.
     var ownsPool = true
     /// Whether another program made the pool, and makes thin devices in it as well.

@@ -189,7 +189,8 @@ struct RecoveryPlan: Hashable, Sendable {
     private static func block(free facts: Inventory) -> ThinDeviceID {
         let claimed = facts.registered.union(facts.removals)
         let used = claimed.union(facts.thinDevices ?? []).union(facts.isComplete ? [] : facts.reserved)
-        let start = (claimed.max() ?? .maximum).next
+        let behind = (claimed.max() ?? .maximum).next
+        let start = max(behind, facts.firstNumber ?? behind)
         var offset: UInt32 = 0
         for distance in used.map({ start.distance(to: $0) }).sorted() {
             guard distance < offset + NumberBlock.size else { break }

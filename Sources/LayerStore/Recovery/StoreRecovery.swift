@@ -28,6 +28,7 @@ struct StoreRecovery {
         facts.poolTransactionID = state.transactionID
         facts.ownsPool = core.pool.named == nil
         facts.isPoolMadeElsewhere = core.configuration.pool.isMadeElsewhere
+        facts.firstNumber = core.configuration.firstDeviceID.flatMap { ThinDeviceID($0) }
         facts.inMaking = try core.marks.read(holder).making
         try facts.addMappedDevices(of: core.devices)
 

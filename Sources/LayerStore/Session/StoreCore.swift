@@ -63,9 +63,10 @@ final class StoreCore: Sendable {
             throw LayerStoreError(.notInitialized, "\(root) holds no store; make one with “dmlayer init”")
         }
         guard configuration.making == nil else {
+            let command = configuration.making?.isAdoption == true ? "dmlayer snapshot adopt" : "dmlayer init"
             throw LayerStoreError(
                 .notInitialized,
-                "the store in \(root) is not complete: “dmlayer init” is making it, or was interrupted. Run “dmlayer init” "
+                "the store in \(root) is not complete: “\(command)” is making it, or was interrupted. Run “\(command)” "
                     + "again, with any options")
         }
         try configuration.check(options)

@@ -1,3 +1,5 @@
+internal import ThinProvisioning
+
 extension StoreConfiguration {
     /// Checks the content of `store.json`, which somebody may have edited.
     ///
@@ -22,6 +24,9 @@ extension StoreConfiguration {
         }
         guard owner?.user != .max, owner?.group != .max else {
             throw Self.refusal("owner", "two numbers below 4294967295")
+        }
+        guard firstDeviceID.map({ ThinDeviceID($0) != nil }) ?? true else {
+            throw Self.refusal("first_device_id", "a number from 0 to \(ThinDeviceID.maximum)")
         }
         guard (mkfsArguments + mountOptions).allSatisfy(Self.isText) else {
             throw Self.refusal("mkfs_arguments” and “mount_options", "texts without a null character")

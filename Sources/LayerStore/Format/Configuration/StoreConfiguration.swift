@@ -48,6 +48,8 @@ public struct StoreConfiguration: Hashable, Sendable, Codable {
     ///
     /// It takes effect when the pool is activated. A pool that is a logical volume has this setting in its volume group.
     public var zeroesNewBlocks: Bool?
+    /// The least number of the store's own thin devices in a pool that another program has filled; `nil` is the default, 1.
+    var firstDeviceID: UInt32?
     /// Fields that a newer version may have written.
     var unknownFields = UnknownFields()
 
@@ -69,6 +71,7 @@ public struct StoreConfiguration: Hashable, Sendable, Codable {
         case errorIfNoSpace = "error_if_no_space"
         case making
         case zeroesNewBlocks = "zero_new_blocks"
+        case firstDeviceID = "first_device_id"
     }
 }
 

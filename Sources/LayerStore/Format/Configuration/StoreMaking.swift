@@ -11,11 +11,16 @@ struct StoreMaking: Hashable, Sendable, Codable {
     var isVolumeGroupNew = false
     /// Whether the pool of `dm.thinpooldev` was active before.
     var wasPoolActive = false
+    /// Whether the layers of another program are being taken over; `nil` is false.
+    ///
+    /// Then nothing is made but the files in the root, and only the call that began it can go on.
+    var isAdoption: Bool?
 
     enum CodingKeys: String, CodingKey {
         case files
         case devices
         case isVolumeGroupNew = "is_volume_group_new"
         case wasPoolActive = "was_pool_active"
+        case isAdoption = "is_adoption"
     }
 }

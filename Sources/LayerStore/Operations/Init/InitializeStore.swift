@@ -19,6 +19,7 @@ struct InitializeStore {
         let claim = try StoreClaim(root, owner: owner)
         do {
             let kept = try StoreConfiguration.read(in: claim.directory, options)
+            if let kept { try Self.requireNoAdoption(kept) }
             if let kept, try Self.isComplete(kept, claim.directory) { return try change(kept, claim) }
             if let kept { try Self.takeAway(kept, claim, open) }
             return try make(claim)
@@ -58,6 +59,14 @@ struct InitializeStore {
         else { return false }
         try takeAway(kept, claim, open)
         return true
+    }
+
+    /// Refuses a root into which another program's layers are being taken over.
+    private static func requireNoAdoption(_ kept: StoreConfiguration) throws(LayerStoreError) {
+        guard kept.making?.isAdoption == true else { return }
+        throw LayerStoreError(
+            .notInitialized,
+            "“dmlayer snapshot adopt” makes the store, or was interrupted; run it again, and it begins anew")
     }
 
     /// Whether a root has what a new store would destroy: a base device that was promised to somebody, or layers.
@@ -136,7 +145,7 @@ struct InitializeStore {
         if let pool = try core.pool.active() { try features.require(options, of: pool) }
         // Other operations go on meanwhile. No option is written before everything else has been done.
         claim.release()
-        try MakeBaseDevice(core: core).complete(triesMounting: configuration.mountOptions != kept.mountOptions)
+        try completeBaseDevice(core, triesMounting: configuration.mountOptions != kept.mountOptions)
         if let size = options.baseSize, try core.registry.record(of: .base)?.size != size {
             try ResizeLayer(core: core).run(.base, to: size)
         }
@@ -151,6 +160,20 @@ struct InitializeStore {
         }
         for option in options.withoutEffect(on: kept.pool, isComplete: true) { note(option) }
         return hasGrown ? try open(claim.directory, latest) : core
+    }
+
+    /// Makes the base device where it is missing.
+    ///
+    /// Layers that were taken over from another program do not descend from it. They must work, and there must be a way to
+    /// remove some, also while the pool has no room for it.
+    private func completeBaseDevice(_ core: StoreCore, triesMounting: Bool) throws {
+        do {
+            try MakeBaseDevice(core: core).complete(triesMounting: triesMounting)
+        } catch let error as LayerStoreError where error.code == .notEnoughSpace {
+            let isAdopted = core.configuration.firstDeviceID != nil
+            guard isAdopted, try core.registry.record(of: .base) == nil else { throw error }
+            note("there is no base device, and until there is one, no layer without a parent can be made: \(error)")
+        }
     }
 
     /// Writes the options that may change.
