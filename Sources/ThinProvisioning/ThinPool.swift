@@ -17,6 +17,8 @@ public struct ThinPool: Sendable {
     public let number: DeviceNumber
     /// The length of a block in sectors.
     public let blockSize: Sectors
+    /// Whether the device was suspended when the kernel told its number; the state now may be another.
+    package let wasSuspended: Bool
 
     /// Creates the device of a pool.
     ///
@@ -58,17 +60,20 @@ public struct ThinPool: Sendable {
             throw DeviceMapperError(
                 .invalidTable, device: information.name.description, detail: "the device is not a thin pool")
         }
-        let pool = ThinPool(
-            control, name: information.name, number: information.number, blockSize: target.blockSize)
+        let pool = ThinPool(control, information, blockSize: target.blockSize)
         return (pool, information, target)
     }
 
     /// Names a pool that is known to be active, without asking the kernel.
     public init(_ control: Control, name: DeviceName, number: DeviceNumber, blockSize: Sectors) {
-        self.control = control
-        self.name = name
-        self.number = number
-        self.blockSize = blockSize
+        (self.control, self.name, self.number, self.blockSize) = (control, name, number, blockSize)
+        wasSuspended = false
+    }
+
+    /// Names a pool by what the kernel has said of its device.
+    package init(_ control: Control, _ information: DeviceInformation, blockSize: Sectors) {
+        (self.control, name, number, self.blockSize) = (control, information.name, information.number, blockSize)
+        wasSuspended = information.isSuspended
     }
 
     /// The pool's table.

@@ -43,9 +43,10 @@ struct MountLayer {
 
     /// Unmounts a layer if it is mounted.
     func unmount(_ id: LayerID) throws -> LayerRelease {
-        let release = try StoreSession.runIfActive(in: core, locking: [id]) { _, layers -> LayerRelease in
+        let release = try StoreSession.runIfActive(in: core, locking: [id]) { session, layers -> LayerRelease in
             let record = try core.existing(id)
             try core.service.requireNone(for: record)
+            try core.requireRunning(session.pool, until: session.holder.deadline)
             return try core.mounts.takeDown(
                 layers[0], record.deviceID, isDeferred: core.configuration.defersRemoval)
         }

@@ -49,9 +49,7 @@ struct StorePool: Sendable {
         }
         // Without a table it is being made, or was left by a process that died.
         guard information.hasActiveTable else { return nil }
-        let pool = ThinPool(
-            control, name: information.name, number: information.number,
-            blockSize: Sectors(wholeSectorsIn: configuration.blockSize))
+        let pool = ThinPool(control, information, blockSize: Sectors(wholeSectorsIn: configuration.blockSize))
         if information.name != name { try requireOwnBacking(of: pool) }
         return pool
     }

@@ -65,9 +65,8 @@ extension StoreCore {
     ///
     /// - Throws: ``LayerStoreError/Code/busy``.
     func requireRunning(_ pool: ThinPool, until deadline: Deadline) throws {
-        let device = DeviceReference.number(pool.number)
-        guard try pool.control.informationIfPresent(on: device)?.isSuspended == true,
-            try isLeftSuspended(device, until: self.pool.named == nil ? nil : deadline)
+        guard pool.wasSuspended,
+            try isLeftSuspended(.number(pool.number), until: self.pool.named == nil ? nil : deadline)
         else { return }
         throw LayerStoreError(
             .busy,

@@ -32,6 +32,8 @@ struct DMSetupComparison {
 
     /// Runs command lines of the shell with one of the two programs, and removes all devices at the end.
     ///
+    /// In a line, `$major` is the number that this kernel has given to the device mapper, and `$A` and `$B` are loop devices.
+    ///
     /// - Parameter isOurs: Whether `dmsetup` is dmlayer.
     func run(_ lines: [String], isOurs: Bool) throws -> Record {
         let mark = "=-=-="
@@ -42,9 +44,7 @@ struct DMSetupComparison {
             """
             bash <<'END OF THE SCRIPT'
             t='\(scratch.path)'; real=/usr/sbin/dmsetup
-            export DM_DISABLE_UDEV=1
-            # The kernel gives the device mapper the highest number that is free.
-            major=$(awk '$2 == "device-mapper" {print $1}' /proc/devices)
+            export DM_DISABLE_UDEV=1; major=$(awk '$2 == "device-mapper" {print $1}' /proc/devices)
             # Like cat, but without a new process, which takes as long as the command under test.
             show() { local text; IFS= read -rd '' text <"$t/$1"; printf '%s' "$text"; }
             # Both programs find the same modules.

@@ -79,7 +79,10 @@ import Testing
         _ = try fixture.store.mount(parent)
         let pool = try pool(fixture)
         try Shell.run("dmsetup suspend '\(pool)'")
-        for arguments in ["create child --parent parent", "create child", "mount parent", "resize parent 400m"] {
+        let commands = [
+            "create child --parent parent", "create child", "mount parent", "unmount parent", "resize parent 400m",
+        ]
+        for arguments in commands {
             let (status, output) = try Shell.runForStatus(
                 "timeout 20 '\(DMLayerCommand.path)' --root '\(fixture.root)' \(arguments)")
             #expect(status == 1 && output.contains("“dmlayer dm resume \(pool)” lets it go on"), "\(output)")
