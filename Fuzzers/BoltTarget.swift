@@ -22,6 +22,9 @@ extension FuzzTarget {
         if kind & 0x80 == 0 { for page in [0, 4096] where bytes.count >= page + 80 { sign(&bytes, page) } }
         guard let root = accepting({ () throws(BoltError) in try BoltFile(bytes).root }) else { return }
         demand(size(of: root) <= bytes.count * 16, "more comes out than the file has")
+        accepting { () throws(BoltError) in
+            _ = try SnapshotterRenaming(BoltFile(bytes), from: "devmapper", to: "dmlayer")
+        }
         accepting { () throws(BoltError) in _ = try DevmapperRecords.devices(in: root) }
         guard let snapshots = accepting({ () throws(BoltError) in try DevmapperRecords.snapshots(in: root) }) else {
             return

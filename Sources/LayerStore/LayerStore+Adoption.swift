@@ -29,7 +29,8 @@ extension LayerStore {
     ///   - transport: How commands reach the kernel; `nil` opens the control node.
     /// - Returns: The names of the other program's mapped devices that were removed, because the store activates its own.
     /// - Throws: ``LayerStoreError/Code/layerExists`` when the root holds a store, ``LayerStoreError/Code/busy`` when a layer is
-    ///   in use, ``LayerStoreError/Code/foreignDevice`` for a mapped device on a layer that neither program made.
+    ///   in use, ``LayerStoreError/Code/foreignDevice`` for a mapped device on a layer that neither program made, and for a pool
+    ///   that another store has taken over.
     public static func adopt(
         _ root: FilePath, options: StorageOptions, layers: [AdoptedLayer], transport: (any ControlTransport)? = nil
     ) throws(LayerStoreError) -> [String] {
@@ -37,7 +38,7 @@ extension LayerStore {
             try AdoptPool(
                 root: root, options: options, layers: layers,
                 open: { try StoreCore($0, $1, transport: transport, removals: .beforeReturning) }
-            ).run().removed
+            ).run()
         }
     }
 }

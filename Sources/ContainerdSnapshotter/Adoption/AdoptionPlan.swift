@@ -62,8 +62,8 @@ public struct AdoptionPlan: Hashable, Sendable {
                 layers.append(layer)
             }
         }
-        let roots = snapshots.filter(\.parent.isEmpty).sorted { $0.id < $1.id }
-        baseSize = roots.compactMap { records.devices["\(pool)-snap-\($0.id)"]?.size }.last
+        let roots = snapshots.filter { $0.parent.isEmpty && candidates[SnapshotKey($0.key)]?.refusal == nil }
+        baseSize = roots.max { $0.id < $1.id }.flatMap { records.devices["\(pool)-snap-\($0.id)"]?.size }
         unclaimed = Self.unclaimed(records, thinDevices, but: Set(layers.map(\.record.deviceID)))
     }
 
@@ -89,7 +89,7 @@ public struct AdoptionPlan: Hashable, Sendable {
     private static func refuseChildren(
         _ snapshots: [DevmapperRecords.Snapshot], _ candidates: inout [SnapshotKey: Candidate]
     ) {
-        // A snapshot becomes sure when its parent is; what never becomes sure has no way to a snapshot without a parent.
+        // A snapshot becomes sure when its parent is. A snapshot that is not reached has no chain of parents to one without a parent.
         var children: [SnapshotKey: [SnapshotKey]] = [:]
         var sure: [SnapshotKey] = []
         for snapshot in snapshots {

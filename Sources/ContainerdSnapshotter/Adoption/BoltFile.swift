@@ -31,13 +31,13 @@ struct BoltFile: Sendable {
 
 /// A bucket: keys, each with a value or with another bucket.
 struct BoltBucket: Hashable, Sendable {
-    /// What a key has.
+    /// The value of a key, or its bucket.
     enum Item: Hashable, Sendable {
         case value([UInt8])
         case bucket(BoltBucket)
     }
 
-    /// A key and what it has.
+    /// A key with its value or bucket.
     struct Entry: Hashable, Sendable {
         var key: [UInt8]
         var item: Item

@@ -38,8 +38,8 @@ struct BoltMeta: Hashable, Sendable {
     /// - Returns: `nil` when it is not whole.
     private init?(_ bytes: [UInt8], at place: Int) {
         guard place + Self.headerSize + Self.size <= bytes.count else { return nil }
-        let header = LittleEndian(bytes[place...])
-        let fields = LittleEndian(bytes[(place + Self.headerSize)...])
+        let header = BoltNumbers(bytes[place...])
+        let fields = BoltNumbers(bytes[(place + Self.headerSize)...])
         guard header.uint16(8) & Self.pageFlag != 0, fields.uint32(0) == Self.magic, fields.uint32(4) == Self.version,
             fields.uint64(56) == Self.checksum(bytes[(place + Self.headerSize)...].prefix(56))
         else { return nil }
@@ -59,7 +59,7 @@ struct BoltMeta: Hashable, Sendable {
 }
 
 /// Numbers in bytes, the lowest byte first; what lies behind the end counts as zero.
-struct LittleEndian {
+struct BoltNumbers {
     private let bytes: ArraySlice<UInt8>
 
     init(_ bytes: ArraySlice<UInt8>) {

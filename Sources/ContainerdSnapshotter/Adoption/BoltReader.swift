@@ -21,18 +21,18 @@ struct BoltReader {
         let bytes: ArraySlice<UInt8>
         let place: String
 
-        var flags: UInt16 { LittleEndian(bytes).uint16(8) }
-        var count: Int { Int(LittleEndian(bytes).uint16(10)) }
+        var flags: UInt16 { BoltNumbers(bytes).uint16(8) }
+        var count: Int { Int(BoltNumbers(bytes).uint16(10)) }
         var isBranch: Bool { flags & 0x01 != 0 }
         var isLeaf: Bool { flags & 0x02 != 0 }
 
         /// The numbers in front of an entry.
-        func element(_ index: Int) throws(BoltError) -> LittleEndian {
+        func element(_ index: Int) throws(BoltError) -> BoltNumbers {
             let offset = offset(of: index)
             guard offset + 16 <= bytes.count else {
                 throw BoltError("it is damaged: \(place) has \(count) entries, and no room for them")
             }
-            return LittleEndian(bytes.dropFirst(offset).prefix(16))
+            return BoltNumbers(bytes.dropFirst(offset).prefix(16))
         }
 
         /// A piece of the page, as an entry tells it.
@@ -99,7 +99,7 @@ struct BoltReader {
             throw BoltError("it is damaged: more than \(depth - 1) buckets are in each other")
         }
         guard value.count >= 16 else { throw BoltError("it is damaged: a bucket on \(page.place) has no head") }
-        let (root, sequence) = (LittleEndian(value).uint64(0), LittleEndian(value).uint64(8))
+        let (root, sequence) = (BoltNumbers(value).uint64(0), BoltNumbers(value).uint64(8))
         guard root == 0 else { return try bucket(root: root, sequence: sequence, depth: depth) }
         let inline = Page(bytes: value.dropFirst(16), place: "a bucket on \(page.place)")
         guard inline.bytes.count >= BoltMeta.headerSize else {
@@ -119,7 +119,7 @@ struct BoltReader {
             throw BoltError("it is damaged, or was cut short: it names page \(number), which it does not have")
         }
         let start = Int(number) * meta.pageSize
-        let header = LittleEndian(bytes[start...].prefix(BoltMeta.headerSize))
+        let header = BoltNumbers(bytes[start...].prefix(BoltMeta.headerSize))
         let count = UInt64(header.uint32(12)) + 1
         guard header.uint64(0) == number else {
             throw BoltError("it is damaged: page \(number) says that it is page \(header.uint64(0))")

@@ -23,7 +23,7 @@ struct BoltWriter {
         var writer = BoltWriter(pageSize: meta.pageSize)
         let page = writer.write(root)
         writer.put(writer.header(freelist, flags: 0x10, count: 0, overflow: 0), at: Int(freelist) * meta.pageSize)
-        let transaction = meta.transaction / 2 * 2 + 2
+        let transaction = meta.transaction / 2 * 2 &+ 2
         // bbolt writes the page of an even transaction first, and takes the newer one.
         for number in [0, 1] as [UInt64] {
             writer.writeMeta(number, root: page, root.sequence, transaction: transaction + number)
@@ -49,7 +49,7 @@ struct BoltWriter {
             let written = pages.map { page in
                 Item(flags: 0, key: page.first?.key ?? [], value: Self.bytes(writePage(page, isLeaf: isLeaf)))
             }
-            if let root = written.first, written.count == 1 { return LittleEndian(root.value[...]).uint64(0) }
+            if let root = written.first, written.count == 1 { return BoltNumbers(root.value[...]).uint64(0) }
             (items, isLeaf) = (written, false)
         }
     }
@@ -94,7 +94,19 @@ struct BoltWriter {
             pages[pages.count - 1].append(item)
             room -= item.size
         }
+        if !isLeaf { Self.balance(&pages) }
         return pages
+    }
+
+    /// Leaves no page above leaves that leads to one page only: bbolt ends its program when it has to merge that page.
+    private static func balance(_ pages: inout [[Item]]) {
+        guard pages.count > 1, pages[pages.count - 1].count == 1 else { return }
+        let last = pages.removeLast()
+        if pages[pages.count - 1].count > 2 {
+            pages.append([pages[pages.count - 1].removeLast()] + last)
+        } else {
+            pages[pages.count - 1] += last
+        }
     }
 
     // MARK: Pages

@@ -35,25 +35,32 @@ public final class DevmapperAdoption {
                 "dm.thinpooldev=\(options.thinPoolDevice ?? "") was given, and the pool is \(prefix)\(name); leave the option out"
             )
         }
+        guard options.directLVMDevice == nil, options.dataDevice == nil, options.metadataDevice == nil else {
+            throw LayerStoreError(
+                .optionsContradict,
+                "the pool is \(prefix)\(name); leave out dm.directlvm_device, dm.datadev and dm.metadatadev, which name another"
+            )
+        }
         options.thinPoolDevice = prefix + name
         let (metadata, devices) = (folder.appending("metadata.db"), folder.appending("\(name).db"))
         databases = [try BoltDatabase(metadata), try Self.poolDatabase(devices)]
-        let records: DevmapperRecords
-        do {
-            records = DevmapperRecords(snapshots: try DevmapperRecords.snapshots(in: databases[0].content.root))
-        } catch {
-            throw BoltDatabase.damage(metadata, error)
-        }
-        let known: DevmapperRecords
-        do {
-            known = DevmapperRecords(
-                snapshots: records.snapshots, devices: try DevmapperRecords.devices(in: databases[1].content.root))
-        } catch {
-            throw BoltDatabase.damage(devices, error)
-        }
+        let known = DevmapperRecords(
+            snapshots: try Self.understood(metadata, databases[0], DevmapperRecords.snapshots),
+            devices: try Self.understood(devices, databases[1], DevmapperRecords.devices))
         pool = try LayerStore.content(ofPool: options)
         plan = AdoptionPlan(known, pool: name, thinDevices: pool.thinDevices)
         self.options = try Self.completed(options, plan)
+    }
+
+    /// Reads records out of a database.
+    private static func understood<Records>(
+        _ path: FilePath, _ database: BoltDatabase, _ read: (BoltBucket) throws(BoltError) -> Records
+    ) throws(LayerStoreError) -> Records {
+        do {
+            return try read(database.content.root)
+        } catch {
+            throw BoltDatabase.damage(path, error)
+        }
     }
 
     /// Opens the database of the pool, whose name is the pool's.

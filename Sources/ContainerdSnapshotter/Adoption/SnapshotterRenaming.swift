@@ -18,7 +18,8 @@ public struct SnapshotterRenaming {
     /// How many containers do.
     public private(set) var containerCount = 0
 
-    private static let reference = "containerd.io/gc.ref.snapshot."
+    /// The labels that hold a snapshot, up to the name of its snapshotter; containerd's garbage collection reads them.
+    private static let references = ["ref", "bref", "cond"].map { "containerd.io/gc.\($0).snapshot." }
     private static let namespaceDefault = "containerd.io/defaults/snapshotter"
 
     private let old: String
@@ -70,6 +71,13 @@ public struct SnapshotterRenaming {
         var count = 0
         try namespace.change("snapshots") { snapshots throws(BoltError) in
             count = snapshots.bucket(old)?.entries.count ?? 0
+            // containerd keeps the empty bucket of a snapshotter whose last snapshot is gone.
+            snapshots.removeIfEmpty(new)
+            guard count == 0 || snapshots.bucket(new) == nil else {
+                throw BoltError(
+                    "“\(new)” has snapshots already. Remove them with “ctr snapshots --snapshotter \(new) rm”, or give another "
+                        + "name with --to and use it in containerd's configuration")
+            }
             try snapshots.rename(old, to: new)
         }
         snapshotCount += count
@@ -109,12 +117,14 @@ public struct SnapshotterRenaming {
     }
 
     private func renameReferences(in labels: inout BoltBucket) throws(BoltError) {
-        let prefix = Array((Self.reference + old).utf8)
-        for key in labels.entries.map(\.key) where key.starts(with: prefix) {
-            let rest = key.dropFirst(prefix.count)
-            // More labels for one snapshotter have a name of their own behind a dot or a slash.
-            guard rest.isEmpty || rest.first == UInt8(ascii: ".") || rest.first == UInt8(ascii: "/") else { continue }
-            try labels.rename(key, to: Array((Self.reference + new).utf8) + rest)
+        for reference in Self.references {
+            let prefix = Array((reference + old).utf8)
+            for key in labels.entries.map(\.key) where key.starts(with: prefix) {
+                let rest = key.dropFirst(prefix.count)
+                // Behind a slash, more labels for one snapshotter have a name of their own.
+                guard rest.isEmpty || rest.first == UInt8(ascii: "/") else { continue }
+                try labels.rename(key, to: Array((reference + new).utf8) + rest)
+            }
         }
     }
 }
@@ -143,6 +153,12 @@ extension BoltBucket {
         }
         entries[index].key = name
         entries.sort { $0.key.lexicographicallyPrecedes($1.key) }
+    }
+
+    /// Removes the bucket of a key if there is nothing in it.
+    mutating func removeIfEmpty(_ key: String) {
+        guard bucket(key)?.entries.isEmpty == true else { return }
+        entries.removeAll { $0.key.elementsEqual(key.utf8) }
     }
 
     /// Replaces the value of a key that is there.

@@ -13,12 +13,30 @@ struct BeginService {
         try core.service.claim()
         do {
             // Operations that were allowed while no service had the snapshots are over then.
-            try StoreSession.runAlone(in: core) { _, _ in }
+            try StoreSession.runAlone(in: core) { _, _ in try requireAbandoned() }
             try emptyBaseDevice()
             try takeDownCommitted()
         } catch {
             core.service.release()
             throw error
+        }
+    }
+
+    /// Refuses to serve layers of another program that are active as its own mapped devices.
+    ///
+    /// The program has run since its layers were taken over. It may have given the number of a removed one to a new one, and two
+    /// mapped devices of one thin device would each have a cache of their own.
+    private func requireAbandoned() throws {
+        guard core.configuration.isAdopted, let pool = try core.pool.active() else { return }
+        let layers = try core.registry.layersByDevice()
+        let own = Set(try core.devices.all().map(\.device.number))
+        for device in try PoolContent.activeDevices(in: pool) where !own.contains(device.number) {
+            guard let layer = layers[device.thinDevice] else { continue }
+            throw LayerStoreError(
+                .foreignDevice,
+                "the device \(device.name) is on the thin device \(device.thinDevice), which is the layer \(layer): containerd has "
+                    + "used its own snapshotter since “dmlayer snapshot adopt”. Remove \(core.directory.root), and run that again"
+            )
         }
     }
 
@@ -39,8 +57,9 @@ struct BeginService {
 
     /// Takes the directory that mkfs puts into every ext4 out of the base device: a container image does not have it.
     private func emptyBaseDevice() throws {
-        // A store that lost its base device serves the snapshots that it has.
-        guard core.configuration.filesystem == .ext4, try core.registry.record(of: .base) != nil else { return }
+        // A store that lost its base device, or has no room for one, serves the snapshots that it has.
+        guard core.configuration.filesystem == .ext4, try core.registry.record(of: .base)?.isInitialized == true
+        else { return }
         try StoreSession.run(in: core, locking: [.base]) { session, layers in
             let (base, pool) = (layers[0], session.pool)
             let record = try core.existing(.base)

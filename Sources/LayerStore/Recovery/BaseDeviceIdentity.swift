@@ -17,7 +17,7 @@ struct BaseDeviceIdentity {
         // Without a readable `deviceset-metadata` nothing is compared; a check reports it.
         guard let expected = try core.registry.deviceSet()?.baseDeviceUUID,
             let record = facts.records[LayerID.base.text], record.isInitialized
-        else { return }
+        else { return try requireLayers(in: pool, facts) }
         if let present = facts.thinDevices, !present.contains(record.deviceID) {
             let layers = facts.records.filter { $0.key != LayerID.base.text }
             guard layers.contains(where: { present.contains($0.value.deviceID) }) else {
@@ -29,6 +29,17 @@ struct BaseDeviceIdentity {
         guard found == expected else {
             throw refusal(pool, found.map { "has a file system with the UUID \($0)" } ?? "has no file system", expected)
         }
+    }
+
+    /// Checks that a pool without a base device of the store has a thin device of a layer that was taken over from another program.
+    private func requireLayers(in pool: ThinPool, _ facts: Inventory) throws(LayerStoreError) {
+        guard core.configuration.isAdopted, let present = facts.thinDevices, !facts.records.isEmpty,
+            !facts.records.values.contains(where: { present.contains($0.deviceID) })
+        else { return }
+        throw LayerStoreError(
+            .foreignDevice,
+            "the pool \(pool.name) is not the one that the layers of \(core.directory.root) are in: it has the thin device of "
+                + "none. Activate the right pool")
     }
 
     private func refusal(

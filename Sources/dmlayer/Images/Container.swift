@@ -38,7 +38,8 @@ struct ContainerList: ParsableCommand {
                 ListingField("image", "IMAGE") { .text($0.imageName) },
                 ListingField("command", "COMMAND", { .text($0.command) }, cell: { command(of: $0, isCut: isCut) }),
                 ListingField(
-                    "created", "CREATED", { .text($0.created) }, cell: { DockerText.age(of: $0.created) }),
+                    "created", "CREATED", { ListingValue(created: $0.created) },
+                    cell: { DockerText.age(of: $0.created) }),
                 ListingField("status", "STATUS") { .text(status(of: $0.state)) },
                 ListingField("ports", "PORTS") { _ in .text("") },
                 ListingField("name", "NAMES") { .text($0.name) },

@@ -42,7 +42,7 @@ struct ImageList: ParsableCommand {
                 ListingField("tag", "TAG", { ListingValue($0.tag) }, cell: { $0.tag ?? "<none>" }),
                 ListingField("id", "IMAGE ID", { .text("\($0.image.id)") }, cell: id),
                 ListingField(
-                    "created", "CREATED", { .text($0.image.configuration.created) },
+                    "created", "CREATED", { ListingValue(created: $0.image.configuration.created) },
                     cell: { DockerText.age(of: $0.image.configuration.created) }),
                 ListingField(
                     "size", "SIZE", { .bytes(UInt64(clamping: $0.image.size)) },

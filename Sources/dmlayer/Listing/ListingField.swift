@@ -49,6 +49,9 @@ enum ListingValue {
 
     init(_ text: String?) { self = text.map(ListingValue.text) ?? .none }
 
+    /// The time of an image or a container, which Docker leaves empty where it has none.
+    init(created time: String) { self = time.isEmpty ? .none : .text(time) }
+
     /// The fact as JSON has it; nothing where there is none.
     var plain: String {
         switch self {

@@ -43,12 +43,6 @@ struct PoolExtend: ParsableCommand {
         }
         let volume = try selection.volume(options)
         let result = try volume.extend(by: growth, try Control())
-        // Devices may be named again, after a command that was interrupted.
-        guard !devices.isEmpty || result.data > 0 || result.metadata > 0 else {
-            throw Failure(
-                "nothing was added to \(volume), because the volume group \(result.group.name) has no free extent; name a new "
-                    + "device, which becomes a part of the volume group")
-        }
         let extent = result.group.extentSize.bytes
         let summary = Summary(
             pool: volume.description, dataAdded: result.data * extent, metadataAdded: result.metadata * extent,
@@ -72,7 +66,14 @@ private struct Summary: Encodable {
     }
 
     var text: String {
-        "\(pool) has \(ByteSize.decimal(dataAdded)) more for data and \(ByteSize.decimal(metadataAdded)) more for metadata; "
+        // Not a failure: a command that was interrupted is repeated until nothing is left to do.
+        guard dataAdded > 0 || metadataAdded > 0 else {
+            return freeBytes == 0
+                ? "\(pool) is as large as before: its volume group has no free extent. Name a new device, which becomes a part of it"
+                : "\(pool) is as large as before; \(ByteSize.decimal(freeBytes)) of the volume group are free"
+        }
+        return
+            "\(pool) has \(ByteSize.decimal(dataAdded)) more for data and \(ByteSize.decimal(metadataAdded)) more for metadata; "
             + "\(ByteSize.decimal(freeBytes)) of the volume group are free"
     }
 }

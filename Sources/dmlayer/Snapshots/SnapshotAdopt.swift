@@ -58,8 +58,8 @@ struct SnapshotAdopt: ParsableCommand {
             throw Failure(
                 "cannot take over the snapshots of the pool \(adoption.pool.name): "
                     + plan.refusals.map { "“\($0.key)”: \($0.reason)" }.joined(separator: "; ")
-                    + ". Start containerd and remove them with “ctr snapshots rm”, or leave them out with --leave-out. Nothing was "
-                    + "changed")
+                    + ". Start containerd and remove them with “ctr --namespace NAMESPACE snapshots --snapshotter devmapper rm NAME”, "
+                    + "where a key is NAMESPACE/NUMBER/NAME, or leave them out with --leave-out. Nothing was changed")
         }
         let removed = try adoption.carryOut(in: root)
         for refusal in plan.refusals { Output.note("left out: “\(refusal.key)”: \(refusal.reason)") }
@@ -69,6 +69,9 @@ struct SnapshotAdopt: ParsableCommand {
                 "removed containerd's mapped devices, in whose place the service activates its own: "
                     + removed.joined(separator: ", "))
         }
+        Output.note(
+            "before containerd uses the service, put the copy of “dmlayer snapshot rename” in the place of meta.db: with the old "
+                + "one, containerd removes these snapshots")
         try options.output.print(
             json: AdoptionJSON(root, adoption, removed: removed),
             text: "\(root) has \(plan.layers.count) snapshots of the pool \(adoption.pool.name)")
@@ -87,7 +90,7 @@ struct SnapshotAdopt: ParsableCommand {
             + plan.refusals.map { "cannot be taken over: “\($0.key)”: \($0.reason)" }
             + plan.unclaimed.map(Self.sentence)
             + adoption.formerDevices.map { device in
-                "the mapped device \(device.name) is removed" + (device.openCount > 0 ? ", and it is in use" : "")
+                "the mapped device \(device.name) will be removed" + (device.openCount > 0 ? ", and it is in use" : "")
             })
             .joined(separator: "\n")
     }

@@ -40,7 +40,7 @@ struct BoltFileTests {
     }
 
     @Test func takesTheNewerPage() throws {
-        let metas = [0, 4096].map { LittleEndian(pool[($0 + 16)...]).uint64(48) }
+        let metas = [0, 4096].map { BoltNumbers(pool[($0 + 16)...]).uint64(48) }
         let newest = try #require(BoltMeta.newest(in: pool))
         #expect(newest.transaction == metas.max())
         #expect(newest.pageSize == 4096)

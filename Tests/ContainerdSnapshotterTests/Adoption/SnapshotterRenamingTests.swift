@@ -43,11 +43,51 @@ struct SnapshotterRenamingTests {
         #expect(try BoltFile(BoltWriter.file(root, like: meta())).root == root)
     }
 
+    /// bbolt ends its program when it merges a page above leaves that leads to one page only.
+    @Test func leavesNoPageAboveLeavesWithOneEntry() throws {
+        let meta = try meta()
+        var found = 0
+        for count in stride(from: 1200, through: 1500, by: 16) {
+            let entries = (10_000..<10_000 + count).map { number in
+                (
+                    String(repeating: "k", count: 66) + "\(number)",
+                    BoltBucket.Item.value([UInt8](repeating: 1, count: 40))
+                )
+            }
+            let file = BoltWriter.file(Self.bucket(entries), like: meta)
+            for start in stride(from: 0, to: file.count, by: meta.pageSize) {
+                let head = BoltNumbers(file[start...].prefix(BoltMeta.headerSize))
+                guard head.uint64(0) == UInt64(start / meta.pageSize), head.uint16(8) == 1 else { continue }
+                found += 1
+                #expect(head.uint16(10) > 1, "\(count) entries, page \(head.uint64(0))")
+            }
+        }
+        #expect(found > 30)
+    }
+
+    /// The last number of a transaction comes before the first.
+    @Test func writesBehindTheLastTransaction() throws {
+        var bytes = try DevmapperFixture.bytes("devpool.db")
+        let file = try BoltFile(bytes)
+        for page in [0, file.meta.pageSize] {
+            bytes.replaceSubrange((page + 64)..<(page + 72), with: [UInt8](repeating: 0xff, count: 8))
+            let sum = BoltMeta.checksum(bytes[(page + 16)..<(page + 72)])
+            bytes.replaceSubrange(
+                (page + 72)..<(page + 80), with: (0..<8).map { UInt8(truncatingIfNeeded: sum >> ($0 * 8)) })
+        }
+        let last = try BoltFile(bytes)
+        #expect(last.meta.transaction == .max)
+        #expect(try BoltFile(BoltWriter.file(last.root, like: last.meta)).root == last.root)
+    }
+
     private static func database(_ name: String) -> BoltBucket {
         let labels = bucket([
             ("containerd.io/gc.ref.snapshot.\(name)", .value(bytes("sha256:1"))),
             ("containerd.io/gc.ref.snapshot.\(name)/x", .value(bytes("sha256:2"))),
+            ("containerd.io/gc.bref.snapshot.\(name)", .value(bytes("sha256:1"))),
+            ("containerd.io/gc.cond.snapshot.\(name)/y", .value(bytes("sha256:1"))),
             ("containerd.io/gc.ref.snapshot.devmapper2", .value(bytes("sha256:3"))),
+            ("containerd.io/gc.ref.snapshot.devmapper.x", .value(bytes("sha256:3"))),
             ("containerd.io/gc.ref.content.0", .value(bytes("devmapper"))),
         ])
         let snapshots = bucket(
@@ -79,6 +119,21 @@ struct SnapshotterRenamingTests {
         #expect(renaming.snapshotCount == 1 && renaming.containerCount == 1)
         let back = try SnapshotterRenaming(BoltFile(renaming.content), from: "dmlayer", to: "devmapper")
         #expect(try BoltFile(back.content).root == before.root)
+    }
+
+    /// containerd keeps the bucket of a snapshotter whose last snapshot is gone.
+    @Test func takesANameWhoseSnapshotsAreGone() throws {
+        var root = Self.database("devmapper")
+        try root.change("v1") { all throws(BoltError) in
+            try all.change("default") { namespace throws(BoltError) in
+                try namespace.change("snapshots") { snapshots throws(BoltError) in
+                    snapshots.entries.append(.init(key: Self.bytes("zfs"), item: .bucket(BoltBucket(sequence: 4))))
+                }
+            }
+        }
+        let before = try BoltFile(BoltWriter.file(root, like: meta()))
+        let renaming = try SnapshotterRenaming(before, from: "devmapper", to: "zfs")
+        #expect(try BoltFile(renaming.content).root == Self.database("zfs"))
     }
 
     @Test func refusesANameThatHasSnapshots() throws {

@@ -138,6 +138,10 @@ final class AdoptionTests {
         checks.check(
             "and it runs another", try shell.everything("\(runs) back cat /etc/version"), "two")
         try machine.stopContainerd()
+        try refuses(
+            "a store that was left does not serve what containerd has active",
+            "serve --socket \(AdoptionMachine.socket)",
+            "containerd has used its own snapshotter since")
         try shell.run("rm -r '\(layer.root)'")
     }
 
@@ -154,11 +158,15 @@ final class AdoptionTests {
             "two kept")
         try machine.stopContainerd()
         try shell.run("rm -r '\(layer.root)'")
+        try refuses(
+            "a pool that another store has taken over is refused", Self.adopt, "thin device 8388608",
+            "dmlayer dm message pool 0 delete 8388608")
+        try layer("dm message pool 0 delete 8388608")
+        try shell.run("dmsetup message pool 0 'create_thin 5000'")
         checks.check(
             "a thin device that nobody knows is named, and stays",
-            try layer(Self.adopt).lines.count { $0.contains("the thin device 8388608 has no snapshot, and stays") } == 1
-        )
-        try shell.run("rm -r '\(layer.root)'; dmsetup message pool 0 'delete 8388608'")
+            try layer(Self.adopt).lines.count { $0.contains("the thin device 5000 has no snapshot, and stays") } == 1)
+        try shell.run("rm -r '\(layer.root)'; dmsetup message pool 0 'delete 5000'")
     }
 
     private func goesOn() throws {

@@ -49,6 +49,8 @@ public struct StoreConfiguration: Hashable, Sendable, Codable {
     /// It takes effect when the pool is activated. A pool that is a logical volume has this setting in its volume group.
     public var zeroesNewBlocks: Bool?
     /// The least number of the store's own thin devices in a pool that another program has filled; `nil` is the default, 1.
+    ///
+    /// Only a store of another program's layers has one: see ``isAdopted``.
     var firstDeviceID: UInt32?
     /// Fields that a newer version may have written.
     var unknownFields = UnknownFields()
@@ -105,4 +107,9 @@ extension StorageOptions.Filesystem {
         case .xfs: .xfs
         }
     }
+}
+
+extension StoreConfiguration {
+    /// Whether the pool, and layers in it, were taken over from another program.
+    var isAdopted: Bool { firstDeviceID != nil }
 }

@@ -25,8 +25,12 @@ struct AdoptPool {
     /// The other program counts from 1 on. So no number of the store's is in its way if it goes on after all.
     static let firstNumber: UInt32 = 1 << 23
 
-    /// - Returns: The store, and the names of the mapped devices that were removed.
-    func run() throws -> (core: StoreCore, removed: [String]) {
+    /// - Returns: The names of the mapped devices that were removed.
+    func run() throws -> [String] {
+        guard !layers.isEmpty else {
+            throw LayerStoreError(.failed, "there is no snapshot to take over; “dmlayer init” makes a new store")
+        }
+        try InitializeStore.requireMounted(root)
         let claim = try StoreClaim(root, owner: nil)
         var hasBegun = false
         do {
@@ -38,16 +42,18 @@ struct AdoptPool {
             configuration.blockSize = pool.blockSize.bytes
             configuration.pool.poolUUID = try NamedPool.lastingUUID(of: pool)
             let core = try open(claim.directory, configuration)
-            let former = try formerDevices(in: pool)
+            let content = try PoolContent(of: pool)
+            try requireUntaken(content)
+            let former = try formerDevices(among: content.active)
             hasBegun = true
             try configuration.write(in: claim.directory)
             try save(in: core, pool)
             for device in former { try remove(device, pool.control) }
             configuration.making = nil
             try configuration.write(in: claim.directory)
-            return (try open(claim.directory, configuration), former.map(\.name.description))
+            return former.map(\.name.description)
         } catch {
-            // What cannot be taken away now is refused by every command but the same one. The first failure is the one to report.
+            // Files that stay make every other command refuse the store. The first failure is the one to report.
             if hasBegun { try? takeBack(claim.directory) }
             claim.giveBack()
             throw error
@@ -86,12 +92,22 @@ struct AdoptPool {
         }
     }
 
+    /// Refuses a pool of which another store has taken the layers over, and has made thin devices of its own.
+    private func requireUntaken(_ pool: PoolContent) throws(LayerStoreError) {
+        guard let last = pool.thinDevices.max(), last.value >= Self.firstNumber else { return }
+        throw LayerStoreError(
+            .foreignDevice,
+            "the pool \(pool.name) has the thin device \(last), as a store makes it that has taken the pool over already: each would "
+                + "delete what the other one needs. If that store is gone, delete the device with “dmlayer dm message \(pool.name) 0 "
+                + "delete \(last)”")
+    }
+
     /// The mapped devices of the other program that show the layers' thin devices.
     ///
     /// Two mapped devices of one thin device would each have a cache of their own, and a thin device with one cannot be deleted.
-    private func formerDevices(in pool: ThinPool) throws -> [PoolContent.ActiveDevice] {
+    private func formerDevices(among devices: [PoolContent.ActiveDevice]) throws -> [PoolContent.ActiveDevice] {
         let names = Dictionary(layers.map { ($0.record.deviceID, $0.formerDevice) }) { first, _ in first }
-        let active = try PoolContent(of: pool).active.filter { names[$0.thinDevice] != nil }
+        let active = devices.filter { names[$0.thinDevice] != nil }
         for device in active {
             guard device.openCount == 0 else {
                 let users = DeviceUser.users(of: device.number).map(LayerUser.init)
@@ -125,7 +141,7 @@ struct AdoptPool {
     /// Removes a mapped device, which the kernel refuses if it is open.
     private func remove(_ device: PoolContent.ActiveDevice, _ control: Control) throws(DeviceMapperError) {
         do {
-            try control.removeDevice(.name(device.name))
+            try control.removeDevice(.number(device.number))
         } catch {
             guard error.code == .noSuchDevice else { throw error }
         }

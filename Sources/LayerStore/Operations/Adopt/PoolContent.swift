@@ -50,13 +50,15 @@ extension PoolContent {
             active: try Self.activeDevices(in: pool).sorted { $0.name.description < $1.name.description })
     }
 
-    private static func activeDevices(in pool: ThinPool) throws -> [ActiveDevice] {
+    /// The mapped devices on a pool's thin devices.
+    static func activeDevices(in pool: ThinPool) throws -> [ActiveDevice] {
         var found: [ActiveDevice] = []
         for entry in try pool.control.devices() {
             // A device that was listed may have gone.
-            guard let device = try pool.control.informationIfPresent(on: .number(entry.number)), device.hasActiveTable
+            guard let device = try pool.control.informationIfPresent(on: .number(entry.number)), device.hasActiveTable,
+                let table = try table(of: device, pool.control)
             else { continue }
-            for segment in try pool.control.table(of: .number(device.number)).entries {
+            for segment in table.entries {
                 guard let thin = segment.target.as(ThinTarget.self), case .number(pool.number) = thin.pool,
                     let number = ThinDeviceID(thin.identifier)
                 else { continue }
@@ -66,5 +68,17 @@ extension PoolContent {
             }
         }
         return found
+    }
+
+    /// The table of a device; `nil` where the device has gone meanwhile.
+    private static func table(
+        of device: DeviceInformation, _ control: Control
+    ) throws(DeviceMapperError) -> MappingTable? {
+        do {
+            return try control.table(of: .number(device.number))
+        } catch {
+            guard error.code == .noSuchDevice else { throw error }
+            return nil
+        }
     }
 }

@@ -15,7 +15,7 @@ struct InitializeStore {
 
     /// - Returns: The store.
     func run() throws -> StoreCore {
-        try requireMountedRoot()
+        try Self.requireMounted(root)
         let claim = try StoreClaim(root, owner: owner)
         do {
             let kept = try StoreConfiguration.read(in: claim.directory, options)
@@ -32,8 +32,8 @@ struct InitializeStore {
     /// Refuses to make a store in the mount point of a file system that `/etc/fstab` names and that is not mounted.
     ///
     /// The store that is meant may be on that file system, and would be hidden when this one is made in its place.
-    private func requireMountedRoot() throws {
-        // What cannot be examined is not there.
+    static func requireMounted(_ root: FilePath) throws {
+        // A path that cannot be examined counts as missing.
         let isThere = ["store.json", "metadata"].contains { (try? Stat(root.appending($0))) != nil }
         guard !isThere, let missing = FilesystemList.current().missingMount(above: root, in: try MountTable.current())
         else { return }
@@ -75,7 +75,9 @@ struct InitializeStore {
     private static func isComplete(
         _ kept: StoreConfiguration, _ directory: StoreDirectory
     ) throws(LayerStoreError) -> Bool {
-        try LayerRegistry(directory.metadata).records().contains { name, record in
+        // Another program's pool is in it, whether or not a layer is left.
+        if kept.isAdopted, kept.making == nil { return true }
+        return try LayerRegistry(directory.metadata).records().contains { name, record in
             guard name == LayerID.base.text, case .success(let base) = record else { return true }
             return base.isInitialized && kept.making == nil
         }
@@ -146,7 +148,7 @@ struct InitializeStore {
         // Other operations go on meanwhile. No option is written before everything else has been done.
         claim.release()
         try completeBaseDevice(core, triesMounting: configuration.mountOptions != kept.mountOptions)
-        if let size = options.baseSize, try core.registry.record(of: .base)?.size != size {
+        if let size = options.baseSize, let base = try core.registry.record(of: .base), base.size != size {
             try ResizeLayer(core: core).run(.base, to: size)
         }
         let hasGrown = try ResizePool(core: core).adopt(options, note: note)
@@ -170,8 +172,9 @@ struct InitializeStore {
         do {
             try MakeBaseDevice(core: core).complete(triesMounting: triesMounting)
         } catch let error as LayerStoreError where error.code == .notEnoughSpace {
-            let isAdopted = core.configuration.firstDeviceID != nil
-            guard isAdopted, try core.registry.record(of: .base) == nil else { throw error }
+            guard core.configuration.isAdopted, try core.registry.record(of: .base)?.isInitialized != true else {
+                throw error
+            }
             note("there is no base device, and until there is one, no layer without a parent can be made: \(error)")
         }
     }

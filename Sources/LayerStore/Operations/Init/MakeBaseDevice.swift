@@ -37,8 +37,8 @@ struct MakeBaseDevice {
             try pool.deleteIfPresent(record.deviceID)
             try core.registry.endRemoval(record)
         }
-        // A pool that has layers of this store already is this store's.
-        let isNew = try core.registry.records().isEmpty
+        // A pool that has layers of this store already, or had them when it was taken over, is this store's.
+        let isNew = try !core.configuration.isAdopted && core.registry.records().isEmpty
         let claim = try core.pool.named == nil || !isNew ? nil : ForeignPoolClaim(pool)
         defer { claim?.release() }
         try requireRoomForLayers(in: pool)
