@@ -7,6 +7,14 @@ final class Checks {
     /// Says more where a check has failed.
     var explain: () -> Void = {}
 
+    /// Shows the last lines of log files where a check has failed.
+    ///
+    /// - Parameter files: The paths of the files as words of the shell.
+    func explain(by files: String, lines: Int = 5) {
+        // A log that is not there yet explains nothing.
+        explain = { say((try? Shell.run("tail -n \(lines) \(files) 2> /dev/null")) ?? "") }
+    }
+
     /// Expects a text.
     func check(_ name: String, _ actual: String, _ expected: String) {
         if actual == expected {

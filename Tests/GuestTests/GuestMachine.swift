@@ -3,6 +3,23 @@ import TestSupport
 
 /// Makes the sandbox a machine for daemons that run containers.
 enum GuestMachine {
+    /// Makes a disk with an ext4, as a machine has one, and mounts it.
+    ///
+    /// - Parameters:
+    ///   - size: The size in the form of `truncate`, as `4G`.
+    ///   - directory: The mount point, which is made if it is missing.
+    ///   - options: Mount options beside `loop`, each with a comma before it.
+    static func makeDisk(_ size: String, at directory: String, options: String = "") throws {
+        try Shell.run(
+            """
+            set -e
+            truncate -s \(size) /run/disk
+            mkfs.ext4 -qF -E nodiscard,lazy_itable_init=1 /run/disk
+            mkdir -p '\(directory)'
+            mount -o 'loop\(options)' /run/disk '\(directory)'
+            """)
+    }
+
     /// Mounts the first version of the control groups.
     static func mountControlGroups() throws {
         try Shell.run(

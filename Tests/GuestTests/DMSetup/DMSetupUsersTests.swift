@@ -16,7 +16,7 @@ final class DMSetupUsersTests {
         self.checks = checks
         self.program = program
         shell = try GuestShell.unpacked(containerd)
-        checks.explain = { say((try? Shell.run("tail -n 20 '\(Self.log)' 2> /dev/null")) ?? "") }
+        checks.explain(by: "'\(Self.log)'", lines: 20)
     }
 
     func run() throws {
@@ -31,13 +31,10 @@ final class DMSetupUsersTests {
 
     /// A disk, the configuration, and our file where the machine had its `dmsetup`.
     private func makeMachine() throws {
+        try GuestMachine.makeDisk("6G", at: "/run/work")
         try Shell.run(
             """
             set -e
-            truncate -s 6G /run/disk
-            mkfs.ext4 -qF -E nodiscard,lazy_itable_init=1 /run/disk
-            mkdir /run/work
-            mount -o loop /run/disk /run/work
             mount -t tmpfs tmpfs /var/lib
             /run/kernel/busybox mount --bind '\(program)' "$(readlink -f "$(command -v dmsetup)")"
             cat > /run/containerd.toml <<'END'

@@ -23,7 +23,7 @@ final class MonitorTests {
         let shell = GuestShell(prelude: "export LVM_SYSTEM_DIR=/run/etc-lvm")
         layer = Command(program: program, root: "/run/store", shell: shell)
         let path = log.path
-        checks.explain = { say((try? Shell.run("tail -n 5 '\(path)' 2> /dev/null")) ?? "") }
+        checks.explain(by: "'\(path)'")
     }
 
     func run() throws {

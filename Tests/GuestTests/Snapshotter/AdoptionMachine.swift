@@ -28,20 +28,16 @@ final class AdoptionMachine {
         self.filesystem = filesystem
         shell = try GuestShell.unpacked(containerd)
         layer = Command(program: program, root: "/run/work/store", shell: shell)
-        checks.explain = {
-            say((try? Shell.run("tail -n 5 /run/service.log* /run/containerd.log* 2> /dev/null")) ?? "")
-        }
+        checks.explain(by: "/run/service.log* /run/containerd.log*")
     }
 
     /// Makes the disk, the pool and the two configurations.
     func prepare() throws {
+        try GuestMachine.makeDisk("4G", at: "/run/work")
         try Shell.run(
             """
             set -e
-            truncate -s 4G /run/disk
-            mkfs.ext4 -qF -E nodiscard,lazy_itable_init=1 /run/disk
-            mkdir /run/work '\(Self.mountPoint)'
-            mount -o loop /run/disk /run/work
+            mkdir '\(Self.mountPoint)'
             mount -t tmpfs tmpfs /var/lib
             truncate -s 2G /run/work/data
             truncate -s 16M /run/work/metadata

@@ -21,22 +21,13 @@ final class ContainerdMachine {
         self.version = version
         shell = try GuestShell.unpacked(containerd)
         layer = Command(program: program, root: "/run/work/store", shell: shell)
-        checks.explain = {
-            say((try? Shell.run("tail -n 5 /run/service.log* /run/containerd.log* 2> /dev/null")) ?? "")
-        }
+        checks.explain(by: "/run/service.log* /run/containerd.log*")
     }
 
     /// Makes a disk, as a machine has one, and the configurations.
     func prepare() throws {
-        try Shell.run(
-            """
-            set -e
-            truncate -s 12G /run/disk
-            mkfs.ext4 -qF -E nodiscard,lazy_itable_init=1 /run/disk
-            mkdir /run/work '\(Self.mountPoint)'
-            mount -o loop /run/disk /run/work
-            mount -t tmpfs tmpfs /var/lib
-            """)
+        try GuestMachine.makeDisk("12G", at: "/run/work")
+        try Shell.run("mkdir '\(Self.mountPoint)' && mount -t tmpfs tmpfs /var/lib")
         if try Shell.run("uname -r").hasPrefix("6.1.") {
             try GuestMachine.mountControlGroups()
         } else {

@@ -16,9 +16,7 @@ final class DockerSnapshotterTests {
         self.checks = checks
         shell = try GuestShell.unpacked(docker)
         layer = Command(program: program, root: Self.root, shell: shell)
-        checks.explain = {
-            say((try? Shell.run("tail -n 5 /run/service.log /run/containerd.log /run/dockerd.log 2> /dev/null")) ?? "")
-        }
+        checks.explain(by: "/run/service.log /run/containerd.log /run/dockerd.log")
     }
 
     func run() throws {
@@ -39,12 +37,7 @@ final class DockerSnapshotterTests {
 
     /// A disk, as a machine has one, and the configurations.
     private func makeMachine() throws {
-        try Shell.run(
-            """
-            truncate -s 12G /run/disk
-            mkfs.ext4 -qF -E nodiscard,lazy_itable_init=1 /run/disk
-            mount -o loop /run/disk /var/lib
-            """)
+        try GuestMachine.makeDisk("12G", at: "/var/lib")
         try GuestMachine.mountControlGroups()
         try GuestMachine.makeConfigurationsWritable()
         try Shell.run(
