@@ -11,8 +11,8 @@ extension FuzzTarget {
         var bytes: [UInt8]
         switch kind % 3 {
         case 0: bytes = reader.remaining()
-        case 1: bytes = metadata
-        default: bytes = pool
+        case 1: bytes = snapshotDatabase
+        default: bytes = poolDatabase
         }
         // A place, and what stands there.
         while !reader.isEmpty, !bytes.isEmpty {
@@ -35,8 +35,8 @@ extension FuzzTarget {
         )
     }
 
-    private static let metadata = database("metadata.db")
-    private static let pool = database("devpool.db")
+    private static let snapshotDatabase = database("metadata.db")
+    private static let poolDatabase = database("devpool.db")
 
     /// Writes the checksum of a page that says where everything is.
     private static func sign(_ bytes: inout [UInt8], _ page: Int) {

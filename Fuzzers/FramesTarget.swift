@@ -14,7 +14,7 @@ extension FuzzTarget {
                 CallAnswer(count: 100) { _ in [UInt8](repeating: 1, count: 10_000) }
             }
         }
-        let log = ServiceLog(isJSON: false, isVerbose: false)
+        let log = ServiceLog(isJSON: false, isVerbose: false).logger
         return CallDispatcher([SnapshotsMethods.service: [stat, list]], threads: 1, ServiceMetrics(), log)
     }()
 
