@@ -49,6 +49,7 @@ extension FuzzTarget {
         // Without the file, only bytes without a form are tried.
         guard let file = try? FileDescriptor.open(path, .readOnly) else { return [] }
         var bytes = [UInt8](repeating: 0, count: 1 << 18)
+        // A file that cannot be read is one without bytes.
         let count = (try? unsafe bytes.withUnsafeMutableBytes { unsafe try file.read(into: $0) }) ?? 0
         return Array(bytes.prefix(count))
     }

@@ -40,7 +40,7 @@ public struct AdoptionPlan: Hashable, Sendable {
     private static let filesystemLabel = "containerd.io/snapshot/devmapper/fstype"
 
     /// - Parameters:
-    ///   - records: What containerd knows.
+    ///   - records: The snapshots and devices in containerd's databases.
     ///   - pool: The name of the pool.
     ///   - thinDevices: The numbers of the pool's thin devices.
     init(_ records: DevmapperRecords, pool: String, thinDevices: Set<ThinDeviceID>) {
@@ -198,7 +198,7 @@ public struct AdoptionPlan: Hashable, Sendable {
         /// The layer of a snapshot has containerd's own number in its id, so that a person finds one by the other.
         private static func layerID(_ snapshot: DevmapperRecords.Snapshot) -> LayerID? {
             let digits = String(snapshot.id)
-            // Digits are an id of a layer.
+            // It never fails: digits behind a word are always an id.
             return try? LayerID("snapshot-" + String(repeating: "0", count: max(0, 16 - digits.count)) + digits)
         }
     }

@@ -28,7 +28,7 @@ final class BoltDatabase {
             try systemCall { flock(file, LOCK_EX | LOCK_NB) }
             content = try BoltFile(Self.read(opened))
         } catch {
-            // Nothing was written through it. The first failure is the one to report.
+            // A close cannot lose data of a file that was only read. The first failure is the one to report.
             try? opened.close()
             throw Self.refusal(path, error)
         }

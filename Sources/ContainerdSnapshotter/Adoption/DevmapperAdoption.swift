@@ -8,7 +8,7 @@ internal import SystemCalls
 public final class DevmapperAdoption {
     /// How the snapshots become layers.
     public let plan: AdoptionPlan
-    /// What the pool has.
+    /// The thin devices of the pool.
     public let pool: PoolContent
     private let options: StorageOptions
     private let databases: [BoltDatabase]

@@ -1,6 +1,6 @@
 internal import LayerStore
 
-/// What containerd's own devmapper snapshotter knows, as its two databases say it.
+/// The snapshots and devices in the two databases of containerd's own devmapper snapshotter.
 struct DevmapperRecords: Hashable, Sendable {
     /// A snapshot, from `metadata.db`.
     struct Snapshot: Hashable, Sendable {
@@ -20,7 +20,7 @@ struct DevmapperRecords: Hashable, Sendable {
 
     /// A device, from the database of the pool.
     struct Device: Hashable, Sendable {
-        /// What was last done with a device, by the numbers that containerd writes.
+        /// The last step that containerd took with a device, by the number that it writes.
         enum State: Int, Hashable, Sendable, CaseIterable {
             case unknown, creating, created, activating, activated, suspending, suspended, resuming, resumed
             case deactivating, deactivated, removing, removed, faulty

@@ -44,7 +44,7 @@ extension PoolReport {
         return problems + shortages + warnings
     }
 
-    /// What happens to writes that need a new block when the pool is full, or now that it is.
+    /// The fate of writes that need a new block when the pool is full, or now that it is full.
     public var whenFull: String {
         if errorIfNoSpace { return "writes fail at once" }
         let timeout = NoSpaceTimeout(seconds: noSpaceTimeout)

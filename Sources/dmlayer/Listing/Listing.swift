@@ -2,7 +2,7 @@
 struct Listing<Row> {
     /// The fields in the order of the columns.
     let fields: [ListingField<Row>]
-    /// What identifies a row, which is all that `--quiet` prints.
+    /// The text that identifies a row; `--quiet` prints nothing else.
     let key: (Row) -> String
     /// Whether a row is in the text; the others are in JSON only.
     var isInText: (Row) -> Bool = { _ in true }

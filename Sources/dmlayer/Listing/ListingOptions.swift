@@ -24,7 +24,7 @@ struct ListingOptions: ParsableArguments {
 
     /// A listing as these options want it.
     ///
-    /// - Throws: What is wrong with the options, before the command does anything.
+    /// - Throws: `ValidationError` for a column or a field that does not exist, before the command does anything.
     func view<Row>(_ listing: Listing<Row>, _ output: Output) throws -> ListingView<Row> {
         guard format == nil || !output.isJSON else { throw ValidationError("Give either --format or --json.") }
         let order = try sort.map { word in

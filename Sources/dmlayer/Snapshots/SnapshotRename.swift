@@ -40,7 +40,8 @@ struct SnapshotRename: ParsableCommand {
         let renaming = try SnapshotterRenaming(
             of: database.map { FilePath($0) } ?? SnapshotterRenaming.usualDatabase, from: from ?? "devmapper",
             to: to ?? "dmlayer")
-        // Unlike other outputs, it must not replace a file: that could be the database.
+        // Unlike other outputs, it must not replace a file: that could be the database. A path that cannot be examined cannot be
+        // written either, and the next step says why.
         guard (try? Stat(FilePath(output))) == nil else { throw Failure("\(output) exists; name a file that does not") }
         try OutputFile(FilePath(output), permissions: .ownerReadWrite).write { file in
             _ = try file.writeAll(renaming.content)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import ContainerdSnapshotter
 
-/// What a real containerd's databases say.
+/// Reads the databases of a real containerd.
 struct DevmapperRecordsTests {
     @Test func readsTheSnapshotsOfARealContainerd() throws {
         let snapshots = try DevmapperRecords.snapshots(in: BoltFile(DevmapperFixture.bytes("metadata.db")).root)

@@ -52,7 +52,7 @@ import Testing
         try fixture.finish()
     }
 
-    /// What is wrong with the options is said before the store is looked at, with the names that there are.
+    /// A wrong option is refused before the store is opened, with the names of all columns.
     @Test(arguments: [
         ("list --sort name", "the columns are: id, device_id, size, parent, "),
         ("list --sort mapped", "no such column"), ("snapshot list --sort layers", "key, kind, id, device_id, "),
