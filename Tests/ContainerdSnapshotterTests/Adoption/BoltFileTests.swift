@@ -25,14 +25,13 @@ struct BoltFileTests {
 
     /// A writer changes the two pages at the beginning in turns, and one of them can be half written.
     @Test func takesTheOtherPageWhenOneIsDamaged() throws {
-        let whole = try BoltFile(pool).root
         for page in [0, 4096] {
             var damaged = pool
             damaged[page + 16 + 48] ^= 0xff
-            let read = try BoltFile(damaged).root
-            // The older one is the state before the last change.
-            #expect(read.bucket("devices") != nil)
-            #expect(page == 0 || read == whole || whole != read)
+            let read = try BoltFile(damaged)
+            #expect(read.root.bucket("devices") != nil)
+            // bbolt writes the first page in every transaction with an even number.
+            #expect(read.meta.transaction % 2 == (page == 0 ? 1 : 0))
         }
         var both = pool
         for page in [0, 4096] { both[page + 16] ^= 1 }
