@@ -20,9 +20,9 @@ struct StaticTests {
         checks.check("it is not larger than \(limit) bytes", size <= limit)
         let (short, long) = (try Shell.run("'\(binary)' --help"), try Shell.run("'\(binary)' help"))
         checks.check("--help says what help says", short, long)
-        let (help, nothing) = (try fastest("'\(binary)' --help"), try fastest("/bin/true"))
+        let (help, nothing) = try fastest("'\(binary)' --help", "/bin/true")
         say("start: --help \(microseconds(help)) µs, /bin/true \(microseconds(nothing)) µs")
-        checks.check("it starts fast", help <= nothing * 3 + .milliseconds(2))
+        checks.check("it starts fast", isFast(help, beside: nothing))
         let sandbox = try ChildProcess(
             "exec scripts/sandbox --timeout 60 -- '\(CommandLine.arguments[0])' static-guest '\(binary)'")
         checks.check("it needs nothing but /proc", "\(try sandbox.wait(.seconds(120)) ?? -1)", "0")
@@ -41,11 +41,21 @@ struct StaticTests {
 
     private func microseconds(_ duration: Duration) -> Int { Int(duration / .microseconds(1)) }
 
-    /// The shortest time of 101 runs, each with the start of a shell: other work on the machine only makes a run longer.
-    private func fastest(_ command: String) throws -> Duration {
-        let times = try (0..<101).map { _ in
+    private func isFast(_ start: Duration, beside nothing: Duration) -> Bool { start <= nothing * 3 + .milliseconds(2) }
+
+    /// The shortest times of two commands, each with the start of a shell.
+    ///
+    /// Other work on the machine only makes a run longer, so that a start that is slow for 101 runs is measured again for a
+    /// minute at most.
+    private func fastest(_ command: String, _ other: String) throws -> (Duration, Duration) {
+        func time(_ command: String) throws -> Duration {
             try ContinuousClock().measure { try Shell.run("exec \(command) > /dev/null") }
         }
-        return times.min() ?? .zero
+        let end = ContinuousClock.now + .seconds(60)
+        var (first, second, runs) = (try time(command), try time(other), 1)
+        while runs < 101 || (!isFast(first, beside: second) && .now < end) {
+            (first, second, runs) = (min(first, try time(command)), min(second, try time(other)), runs + 1)
+        }
+        return (first, second)
     }
 }
