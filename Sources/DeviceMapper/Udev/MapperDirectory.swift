@@ -53,9 +53,7 @@ public struct MapperDirectory: Hashable, Sendable {
         }
         do {
             try makePath()
-            // Mostly nothing is there. If something is and cannot be removed, `mknod` fails and says so.
-            _ = try? systemCall { unsafe unlink(node.string) }
-            try systemCall { unsafe mknod(node.string, S_IFCHR | 0o600, dev_t(number.encoded)) }
+            try place(node, S_IFCHR | 0o600, number)
         } catch {
             throw DeviceMapperError(.failed, attempt: "make the node", device: node.string, errno: error)
         }
@@ -96,14 +94,33 @@ public struct MapperDirectory: Hashable, Sendable {
             return false
         }
         do {
-            // Nothing is there, most of the time.
-            _ = try? systemCall { unsafe unlink(path.string) }
-            try systemCall { unsafe mknod(path.string, S_IFBLK | owner.mode, dev_t(number.encoded)) }
-            try systemCall { unsafe chown(path.string, owner.user, owner.group) }
-            try systemCall { unsafe chmod(path.string, owner.mode) }
+            try place(path, S_IFBLK | owner.mode, number) { made throws(Errno) in
+                try systemCall { unsafe chown(made.string, owner.user, owner.group) }
+                try systemCall { unsafe chmod(made.string, owner.mode) }
+            }
             return true
         } catch {
             throw DeviceMapperError(.failed, attempt: "make the node", device: path.string, errno: error)
+        }
+    }
+
+    /// Makes a node under another name and renames it, so that processes that make the same node do not disturb each other, and
+    /// nobody finds no node where there was one.
+    ///
+    /// - Parameter prepare: What is done to the node before it has its name.
+    private func place(
+        _ node: FilePath, _ mode: mode_t, _ number: DeviceNumber,
+        prepare: (FilePath) throws(Errno) -> Void = { _ throws(Errno) in }
+    ) throws(Errno) {
+        let made = path.appending(".new-\(String(UInt64.random(in: .min ... .max), radix: 16))")
+        try systemCall { unsafe mknod(made.string, mode, dev_t(number.encoded)) }
+        do {
+            try prepare(made)
+            try systemCall { unsafe SystemCalls.rename(made.string, node.string) }
+        } catch {
+            // The first failure is reported.
+            _ = try? systemCall { unsafe unlink(made.string) }
+            throw error
         }
     }
 
