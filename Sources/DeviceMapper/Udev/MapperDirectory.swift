@@ -104,6 +104,9 @@ public struct MapperDirectory: Hashable, Sendable {
         }
     }
 
+    /// The beginning of the names under which nodes are made.
+    private static let unfinished = ".new-"
+
     /// Makes a node under another name and renames it, so that processes that make the same node do not disturb each other, and
     /// nobody finds no node where there was one.
     ///
@@ -112,7 +115,7 @@ public struct MapperDirectory: Hashable, Sendable {
         _ node: FilePath, _ mode: mode_t, _ number: DeviceNumber,
         prepare: (FilePath) throws(Errno) -> Void = { _ throws(Errno) in }
     ) throws(Errno) {
-        let made = path.appending(".new-\(String(UInt64.random(in: .min ... .max), radix: 16))")
+        let made = path.appending("\(Self.unfinished)\(String(UInt64.random(in: .min ... .max), radix: 16))")
         try systemCall { unsafe mknod(made.string, mode, dev_t(number.encoded)) }
         do {
             try prepare(made)
@@ -158,6 +161,8 @@ public struct MapperDirectory: Hashable, Sendable {
                     unsafe name.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
                 })
         }
-        return found.sorted().filter { $0 != "control" && !names.contains($0) && remove($0) }
+        return found.sorted().filter {
+            $0 != "control" && !$0.hasPrefix(Self.unfinished) && !names.contains($0) && remove($0)
+        }
     }
 }

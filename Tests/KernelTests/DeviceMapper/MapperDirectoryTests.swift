@@ -5,8 +5,9 @@ import Testing
 
 /// The directory of nodes, `/dev/mapper` on most machines.
 @Suite struct MapperDirectoryTests {
-    /// The first commands after a start can be many at once. On one processor threads seldom meet here, so scripts/test runs this on
-    /// two processors as well.
+    /// The first commands after a start can be many at once.
+    ///
+    /// On one processor threads seldom meet here, so scripts/test runs this on two processors as well.
     @Test func makesNodesFromManyThreadsAtOnce() throws {
         let scratch = try ScratchDirectory()
         let owner = MapperDirectory.Owner(user: 0, group: 6, mode: 0o660)
@@ -16,7 +17,8 @@ import Testing
             let results = onThreads(4) { _ in
                 let control = try MapperDirectory(path).makeControlNode()
                 try MapperDirectory(path).make("device", number, owner)
-                return try (Stat(control).type, Stat(path.appending("device")).type) == (.characterSpecial, .blockSpecial)
+                let types = try (Stat(control).type, Stat(path.appending("device")).type)
+                return types == (.characterSpecial, .blockSpecial)
             }
             for result in results { #expect(try result.get()) }
             #expect(try Shell.run("ls -A '\(path)'") == "control\ndevice")
