@@ -24,6 +24,7 @@ public enum DeviceUser: Hashable, Sendable {
         var users: [DeviceUser] = []
         // By the number of the mount namespace.
         var tables: [UInt64: [MountTable.Entry]] = [:]
+        let ownRoot = (try? Stat(FilePath("/"))).map { DeviceNumber($0.deviceID) }
         for process in processes() {
             let directory = FilePath("/proc").appending("\(process)")
             guard let namespace = (try? Stat(directory.appending("ns/mnt"))).map({ UInt64($0.inode.rawValue) }) else {
@@ -33,10 +34,11 @@ public enum DeviceUser: Hashable, Sendable {
             var mountPoints: [FilePath] = []
             if tables[namespace] == nil {
                 let mounts = (try? MountTable(reading: directory.appending("mountinfo")))?.entries ?? []
-                tables[namespace] = mounts.contains { remoteTypes.contains($0.type) } ? mounts : []
+                let isRemote = mounts.contains { remoteTypes.contains($0.type) && $0.device != ownRoot }
+                tables[namespace] = isRemote ? mounts : []
                 mountPoints = mounts.filter { $0.device == device }.map(\.mountPoint)
             }
-            if let path = openFile(of: directory, on: device, mounts: tables[namespace] ?? []) {
+            if let path = openFile(of: directory, on: device, mounts: tables[namespace] ?? [], ownRoot) {
                 users.append(.process(process, name: name, path: path))
             }
             users += mountPoints.map { .mount(process, name: name, mountPoint: $0.string) }
@@ -55,12 +57,12 @@ public enum DeviceUser: Hashable, Sendable {
 
     /// The working directory, root, program or open file of a process that lies on the device, or that is the device.
     private static func openFile(
-        of directory: FilePath, on device: DeviceNumber, mounts: [MountTable.Entry]
+        of directory: FilePath, on device: DeviceNumber, mounts: [MountTable.Entry], _ ownRoot: DeviceNumber?
     ) -> String? {
         let descriptors = ((try? DirectoryListing.names(in: directory.appending("fd"))) ?? [])
             .map { directory.appending("fd").appending($0) }
         for link in ["cwd", "root", "exe"].map({ directory.appending($0) }) + descriptors {
-            if !mounts.isEmpty, isRemote(FilePath(target(of: link)), mounts) { continue }
+            if !mounts.isEmpty, isRemote(FilePath(target(of: link)), mounts, ownRoot) { continue }
             guard let status = try? Stat(link) else { continue }
             let isDevice = status.type == .blockSpecial && DeviceNumber(status.specialDeviceID) == device
             if isDevice || DeviceNumber(status.deviceID) == device { return target(of: link) }
@@ -68,11 +70,16 @@ public enum DeviceUser: Hashable, Sendable {
         return nil
     }
 
-    /// Whether a path lies on a file system of another machine.
-    private static func isRemote(_ path: FilePath, _ mounts: [MountTable.Entry]) -> Bool {
+    /// Whether a path lies on a file system of another machine, which may be out of reach.
+    ///
+    /// This program's own root is in reach, for the program comes from it. And a path in a mount that was detached begins at the
+    /// root of that mount, so that it seems to lie in the process's root.
+    private static func isRemote(
+        _ path: FilePath, _ mounts: [MountTable.Entry], _ ownRoot: DeviceNumber?
+    ) -> Bool {
         let covering = mounts.filter { path.starts(with: $0.mountPoint) }
             .max { $0.mountPoint.components.count < $1.mountPoint.components.count }
-        return covering.map { remoteTypes.contains($0.type) } ?? false
+        return covering.map { remoteTypes.contains($0.type) && $0.device != ownRoot } ?? false
     }
 
     private static func target(of link: FilePath) -> String {
