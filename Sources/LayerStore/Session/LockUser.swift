@@ -21,10 +21,10 @@ struct LockUser: Hashable, CustomStringConvertible {
             // A process that ended, or may not be examined, is left out.
             guard let descriptors = try? DirectoryListing.names(in: directory.appending("fd")),
                 descriptors.contains(where: { number in
-                    // A descriptor that was closed meanwhile is left out.
-                    guard let open = try? Stat(directory.appending("fd").appending(number)) else { return false }
-                    return open.isSameFile(as: file)
-                        && has(directory.appending("fdinfo").appending(number), lockedByteAt: offset)
+                    // Only a file with such a lock is examined: one of another machine may be out of reach, and whoever
+                    // examines it then waits for ever. A descriptor that was closed meanwhile is left out.
+                    has(directory.appending("fdinfo").appending(number), lockedByteAt: offset)
+                        && (try? Stat(directory.appending("fd").appending(number)))?.isSameFile(as: file) == true
                 })
             else { return nil }
             // A process that has just ended has no name.
@@ -39,9 +39,9 @@ struct LockUser: Hashable, CustomStringConvertible {
         let content = (try? PseudoFile.read(information)) ?? []
         return String(decoding: content, as: UTF8.self).split(separator: "\n").contains { line in
             let words = line.split(whereSeparator: \.isWhitespace)
-            guard words.first == "lock:", words.count >= 3, let start = Int64(words[words.count - 2]) else {
-                return false
-            }
+            guard words.first == "lock:", words.contains("OFDLCK"), words.count > 3,
+                let start = Int64(words[words.count - 2])
+            else { return false }
             let end = Int64(words[words.count - 1]) ?? .max
             return start <= offset && offset <= end
         }
