@@ -12,7 +12,7 @@ import Testing
         let scratch = try ScratchDirectory()
         let owner = MapperDirectory.Owner(user: 0, group: 6, mode: 0o660)
         let number = try #require(DeviceNumber(major: 253, minor: 1))
-        for round in 0..<50 {
+        for round in 0..<20 {
             let path = scratch.appending("\(round)")
             let results = onThreads(4) { _ in
                 let control = try MapperDirectory(path).makeControlNode()
