@@ -24,6 +24,7 @@ public enum DeviceUser: Hashable, Sendable {
         var users: [DeviceUser] = []
         // By the number of the mount namespace.
         var tables: [UInt64: [MountTable.Entry]] = [:]
+        // If it cannot be examined, its mount counts as any other.
         let ownRoot = (try? Stat(FilePath("/"))).map { DeviceNumber($0.deviceID) }
         for process in processes() {
             let directory = FilePath("/proc").appending("\(process)")

@@ -22,9 +22,12 @@ struct LockUser: Hashable, CustomStringConvertible {
             guard let descriptors = try? DirectoryListing.names(in: directory.appending("fd")),
                 descriptors.contains(where: { number in
                     // Only a file with such a lock is examined: one of another machine may be out of reach, and whoever
-                    // examines it then waits for ever. A descriptor that was closed meanwhile is left out.
-                    has(directory.appending("fdinfo").appending(number), lockedByteAt: offset)
-                        && (try? Stat(directory.appending("fd").appending(number)))?.isSameFile(as: file) == true
+                    // examines it then waits for ever.
+                    guard has(directory.appending("fdinfo").appending(number), lockedByteAt: offset) else {
+                        return false
+                    }
+                    // A descriptor that was closed meanwhile is left out.
+                    return (try? Stat(directory.appending("fd").appending(number)))?.isSameFile(as: file) == true
                 })
             else { return nil }
             // A process that has just ended has no name.
