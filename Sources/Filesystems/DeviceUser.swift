@@ -23,7 +23,7 @@ public enum DeviceUser: Hashable, Sendable {
     public static func users(of device: DeviceNumber) -> [DeviceUser] {
         var users: [DeviceUser] = []
         // By the number of the mount namespace.
-        var tables: [UInt64: [MountTable.Entry]] = [:]
+        var tables: [UInt64: RemoteMounts] = [:]
         // If it cannot be examined, its mount counts as any other.
         let ownRoot = (try? Stat(FilePath("/"))).map { DeviceNumber($0.deviceID) }
         for process in processes() {
@@ -35,11 +35,10 @@ public enum DeviceUser: Hashable, Sendable {
             var mountPoints: [FilePath] = []
             if tables[namespace] == nil {
                 let mounts = (try? MountTable(reading: directory.appending("mountinfo")))?.entries ?? []
-                let isRemote = mounts.contains { remoteTypes.contains($0.type) && $0.device != ownRoot }
-                tables[namespace] = isRemote ? mounts : []
+                tables[namespace] = RemoteMounts(among: mounts, ownRoot: ownRoot)
                 mountPoints = mounts.filter { $0.device == device }.map(\.mountPoint)
             }
-            if let path = openFile(of: directory, on: device, mounts: tables[namespace] ?? [], ownRoot) {
+            if let path = openFile(of: directory, on: device, tables[namespace]) {
                 users.append(.process(process, name: name, path: path))
             }
             users += mountPoints.map { .mount(process, name: name, mountPoint: $0.string) }
@@ -47,40 +46,25 @@ public enum DeviceUser: Hashable, Sendable {
         return users + ((try? DeviceHolder.holders(of: device)) ?? []).map(DeviceUser.holder)
     }
 
-    /// File systems of other machines, which may be out of reach: whoever asks for a file there can wait for ever.
-    private static let remoteTypes: Set<String> = [
-        "nfs", "nfs4", "cifs", "smb3", "ceph", "afs", "9p", "fuse.sshfs", "fuse.glusterfs",
-    ]
-
     private static func processes() -> [Int] {
         ((try? DirectoryListing.names(in: "/proc")) ?? []).compactMap { Int($0.string) }.sorted()
     }
 
     /// The working directory, root, program or open file of a process that lies on the device, or that is the device.
+    ///
+    /// Files on other machines are left out.
     private static func openFile(
-        of directory: FilePath, on device: DeviceNumber, mounts: [MountTable.Entry], _ ownRoot: DeviceNumber?
+        of directory: FilePath, on device: DeviceNumber, _ remote: RemoteMounts?
     ) -> String? {
         let descriptors = ((try? DirectoryListing.names(in: directory.appending("fd"))) ?? [])
             .map { directory.appending("fd").appending($0) }
         for link in ["cwd", "root", "exe"].map({ directory.appending($0) }) + descriptors {
-            if !mounts.isEmpty, isRemote(FilePath(target(of: link)), mounts, ownRoot) { continue }
+            if let remote, !remote.isEmpty, remote.cover(FilePath(target(of: link))) { continue }
             guard let status = try? Stat(link) else { continue }
             let isDevice = status.type == .blockSpecial && DeviceNumber(status.specialDeviceID) == device
             if isDevice || DeviceNumber(status.deviceID) == device { return target(of: link) }
         }
         return nil
-    }
-
-    /// Whether a path lies on a file system of another machine, which may be out of reach.
-    ///
-    /// This program's own root is in reach, for the program comes from it. And a path in a mount that was detached begins at the
-    /// root of that mount, so that it seems to lie in the process's root.
-    private static func isRemote(
-        _ path: FilePath, _ mounts: [MountTable.Entry], _ ownRoot: DeviceNumber?
-    ) -> Bool {
-        let covering = mounts.filter { path.starts(with: $0.mountPoint) }
-            .max { $0.mountPoint.components.count < $1.mountPoint.components.count }
-        return covering.map { remoteTypes.contains($0.type) && $0.device != ownRoot } ?? false
     }
 
     private static func target(of link: FilePath) -> String {
