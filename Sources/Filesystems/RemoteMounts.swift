@@ -9,7 +9,9 @@ struct RemoteMounts {
         "nfs", "nfs4", "cifs", "smb3", "ceph", "afs", "9p", "fuse.sshfs", "fuse.glusterfs",
     ]
 
-    /// The places of all mounts, the last one first; nothing where no mount is remote.
+    /// The places of all mounts, the deepest first; nothing where no mount is remote.
+    ///
+    /// Of two mounts at one place, the later one is on top and comes first here: automount's own file system stays below what it mounts.
     private var places: [(path: FilePath, isRemote: Bool)] = []
 
     /// - Parameters:
@@ -17,10 +19,11 @@ struct RemoteMounts {
     ///   - ownRoot: The device of this program's root, which is in reach, for the program comes from it. The path of a file in a
     ///     mount that was detached begins at the root of that mount, so that the file seems to lie in the process's root.
     init(among mounts: [MountTable.Entry], ownRoot: DeviceNumber?) {
-        let all = mounts.reversed().map { mount in
-            (path: mount.mountPoint, isRemote: Self.types.contains(mount.type) && mount.device != ownRoot)
-        }
-        if all.contains(where: \.isRemote) { places = all }
+        let areRemote = mounts.map { Self.types.contains($0.type) && $0.device != ownRoot }
+        guard areRemote.contains(true) else { return }
+        let depths = mounts.map(\.mountPoint.components.count)
+        places = mounts.indices.sorted { (depths[$0], $0) > (depths[$1], $1) }
+            .map { (mounts[$0].mountPoint, areRemote[$0]) }
     }
 
     /// Whether no mount is remote.
@@ -28,8 +31,6 @@ struct RemoteMounts {
 
     /// Whether a path lies on a file system of another machine.
     func cover(_ path: FilePath) -> Bool {
-        // Of two mounts at one place, the later one is on top, as where automount has mounted something: `max` takes the first.
-        places.filter { path.starts(with: $0.path) }
-            .max { $0.path.components.count < $1.path.components.count }?.isRemote ?? false
+        places.first { path.starts(with: $0.path) }?.isRemote ?? false
     }
 }

@@ -203,7 +203,7 @@ import Testing
             exec 3< '\(fixture.scratch.path)/pipe'
             head -c 1 <&3 > /dev/null
             for words in 'mount layer' 'resize layer 20G' 'trim layer' 'apply layer'; do
-                timeout 60 \(command) $words < '\(archive)' 2>&1 | grep -c "in use by process $! (dmlayer)"
+                timeout 20 \(command) $words < '\(archive)' 2>&1 | grep -c "in use by process $! (dmlayer)"
             done
             cat <&3 > /dev/null
             wait
